@@ -1,0 +1,23 @@
+/**
+ * One page as the layers above see it. `bytes` is exactly one page and starts at the page's first byte
+ * (on page 1 that is the file header: the b-tree page header follows at 100).
+ *
+ * A clean page is a view of a map or a shared copy: nobody may write to it, and it is valid as long as the
+ * snapshot it came from. A dirty page is a private copy that belongs to one write transaction.
+ */
+import type { DecodedPage } from '../format/index.js'
+import type { PageNumber } from '../units.js'
+
+export class Page {
+  readonly number: PageNumber
+  readonly bytes: Uint8Array
+  readonly isDirty: boolean
+  /** The b-tree's memo of the validated page header. Null until decoded, and after each edit that outdates it. */
+  decoded: DecodedPage | null = null
+
+  constructor(number: PageNumber, bytes: Uint8Array, isDirty: boolean) {
+    this.number = number
+    this.bytes = bytes
+    this.isDirty = isDirty
+  }
+}
