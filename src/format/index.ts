@@ -1,0 +1,5 @@
+export * from './bytes.js'
+export * from './record.js'
+export * from './value.js'
+export * from './value-order.js'
+export * from './varint.js'

@@ -1,0 +1,322 @@
+/**
+ * The order of values and of records: NULL < numbers < text < blob; numbers by exact value, whether INTEGER or
+ * REAL; text by its collation over UTF-8 bytes; blobs by their bytes. Descending columns turn the result around.
+ *
+ * `SearchKey` is a key to look for, encoded once and then compared with records where they lie, without an
+ * allocation per comparison. By far the most common key, one text or blob column in plain binary order, takes a
+ * short path of its own; everything else goes column by column.
+ */
+import { compareBytes } from './bytes.js'
+import {
+  DamagedRecord,
+  damagedColumn,
+  damagedHeader,
+  decodeNumber,
+  putText,
+  SERIAL_BLOB,
+  SERIAL_NULL,
+  serialTypeSize,
+  utf8Size,
+} from './record.js'
+import type { SqlValue } from './value.js'
+import { getVarint, varintSize } from './varint.js'
+
+/** `nocase` folds the 26 ASCII letters, `rtrim` ignores spaces at the end; both are SQLite's. */
+export type Collation = 'binary' | 'nocase' | 'rtrim'
+
+export interface KeyColumn {
+  readonly collation: Collation
+  readonly descending: boolean
+}
+
+/** The columns that order a b-tree, in order of weight. */
+export type KeyOrder = readonly KeyColumn[]
+
+/** The order of a single binary, ascending column. */
+export const BINARY_ORDER: KeyOrder = [{ collation: 'binary', descending: false }]
+
+// Kinds in the order of the values.
+const KIND_NULL = 0
+const KIND_NUMBER = 1
+const KIND_TEXT = 2
+const KIND_BLOB = 3
+
+function kindOf(value: SqlValue): number {
+  if (typeof value === 'string') return KIND_TEXT
+  if (typeof value === 'number') return Number.isNaN(value) ? KIND_NULL : KIND_NUMBER
+  if (typeof value === 'bigint') return KIND_NUMBER
+  return value === null ? KIND_NULL : KIND_BLOB
+}
+
+/** Kind by serial type, for types other than the reserved ones. */
+function kindOfSerialType(serialType: number): number {
+  if (serialType >= SERIAL_BLOB) return KIND_BLOB - (serialType & 1)
+  return serialType === SERIAL_NULL ? KIND_NULL : KIND_NUMBER
+}
+
+/** Exact also between a bigint and a double: JavaScript's operators compare mathematical values. */
+function compareNumbers(a: number | bigint, b: number | bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** The order of two values as SQLite has it: negative, zero or positive. */
+export function compareValues(a: SqlValue, b: SqlValue, collation: Collation): number {
+  const kind = kindOf(a)
+  const otherKind = kindOf(b)
+  if (kind !== otherKind) return kind - otherKind
+  if (kind === KIND_NULL) return 0
+  if (kind === KIND_NUMBER) return compareNumbers(a as number | bigint, b as number | bigint)
+  const aBytes = kind === KIND_TEXT ? Buffer.from(a as string) : (a as Uint8Array)
+  const bBytes = kind === KIND_TEXT ? Buffer.from(b as string) : (b as Uint8Array)
+  if (kind === KIND_TEXT) return compareText(collation, aBytes, 0, aBytes.length, bBytes, 0, bBytes.length)
+  return compareBytes(aBytes, 0, aBytes.length, bBytes, 0, bBytes.length)
+}
+
+function compareText(
+  collation: Collation,
+  a: Uint8Array,
+  aStart: number,
+  aLength: number,
+  b: Uint8Array,
+  bStart: number,
+  bLength: number,
+): number {
+  if (collation === 'binary') return compareBytes(a, aStart, aLength, b, bStart, bLength)
+  if (collation === 'nocase') return compareFolded(a, aStart, aLength, b, bStart, bLength)
+  const aTrimmed = trimmedLength(a, aStart, aLength)
+  return compareBytes(a, aStart, aTrimmed, b, bStart, trimmedLength(b, bStart, bLength))
+}
+
+const SPACE = 0x20
+
+function trimmedLength(bytes: Uint8Array, start: number, length: number): number {
+  let trimmed = length
+  while (trimmed > 0 && bytes[start + trimmed - 1] === SPACE) trimmed--
+  return trimmed
+}
+
+/** Upper-case ASCII letters as lower-case ones. */
+function fold(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
+}
+
+/** SQLite's NOCASE stops at a NUL that both texts have in one place; then the lengths decide. */
+function compareFolded(
+  a: Uint8Array,
+  aStart: number,
+  aLength: number,
+  b: Uint8Array,
+  bStart: number,
+  bLength: number,
+): number {
+  const common = Math.min(aLength, bLength)
+  for (let i = 0; i < common; i++) {
+    const byte = a[aStart + i]!
+    const difference = fold(byte) - fold(b[bStart + i]!)
+    if (difference !== 0) return difference
+    if (byte === 0) break
+  }
+  return aLength - bLength
+}
+
+/**
+ * A key, or the leading columns of one, that records are compared with. Reusable: `set...` replaces the values.
+ * Whoever is handed a key may use it until it returns and must not keep it.
+ */
+export class SearchKey {
+  readonly order: KeyOrder
+  /** How many leading columns of the order the key holds. */
+  count = 0
+
+  /** True for one text or blob in binary, ascending order, which then lies at `#start`, `#length` bytes long. */
+  #isPlain = false
+  #kind = KIND_NULL
+  #start = 0
+  #length = 0
+
+  /** What texts and blobs are read from: `#own`, or the record of `setFromRecord`. */
+  #bytes: Uint8Array
+  #own: Buffer
+  #ownUsed = 0
+  readonly #kinds: number[] = []
+  readonly #numbers: (number | bigint)[] = []
+  readonly #starts: number[] = []
+  readonly #lengths: number[] = []
+  readonly #plainOrder: boolean
+
+  constructor(order: KeyOrder) {
+    this.order = order
+    this.#own = Buffer.allocUnsafeSlow(64)
+    this.#bytes = this.#own
+    this.#plainOrder = order.length > 0 && order[0]!.collation === 'binary' && !order[0]!.descending
+  }
+
+  static of(values: readonly SqlValue[], order: KeyOrder): SearchKey {
+    return new SearchKey(order).set(values)
+  }
+
+  /** Takes over these values, at most as many as the order has columns. Blobs are copied. */
+  set(values: readonly SqlValue[]): this {
+    this.#ownUsed = 0
+    for (let i = 0; i < values.length; i++) this.#encode(i, values[i]!)
+    this.#bytes = this.#own
+    return this.#finish(values.length)
+  }
+
+  /** The same as `set([value])` without the array. */
+  setValue(value: SqlValue): this {
+    this.#ownUsed = 0
+    this.#encode(0, value)
+    this.#bytes = this.#own
+    return this.#finish(1)
+  }
+
+  /**
+   * Takes the first `count` columns of a record, without copying: the record must not change while the key is used.
+   * @throws DamagedRecord, also if the record has fewer columns
+   */
+  setFromRecord(record: Uint8Array, start: number, length: number, count = this.order.length): this {
+    let header = start + varintSize(record, start)
+    const headerEnd = recordHeaderEnd(record, start, length)
+    const end = start + length
+    let body = headerEnd
+    for (let i = 0; i < count; i++) {
+      const serialType = serialTypeAt(record, header, headerEnd, i)
+      header += varintSize(record, header)
+      const size = serialTypeSize(serialType)
+      if (size > end - body) throw damagedColumn(i, serialType)
+      this.#refer(i, record, body, serialType, size)
+      body += size
+    }
+    this.#bytes = record
+    return this.#finish(count)
+  }
+
+  /**
+   * Compares the key's columns with the first columns of a record: negative if the key sorts before the record,
+   * 0 if they are equal as far as the key goes.
+   * @throws DamagedRecord
+   */
+  compareRecord(bytes: Uint8Array, start: number, length: number): number {
+    if (!this.#isPlain) return this.#compareColumns(bytes, start, length)
+    const headerSize = bytes[start]!
+    let serialType = bytes[start + 1]!
+    if (serialType >= 0x80) {
+      const second = bytes[start + 2]!
+      // Types above two bytes, and whatever else is not plain, are left to the careful path.
+      if (second >= 0x80 || headerSize < 3) return this.#compareColumns(bytes, start, length)
+      serialType = ((serialType & 0x7f) << 7) | second
+    }
+    const recordLength = (serialType - SERIAL_BLOB) >> 1
+    if (headerSize >= 0x80 || headerSize < 2 || recordLength < 0 || headerSize + recordLength > length) {
+      return this.#compareColumns(bytes, start, length)
+    }
+    const recordKind = KIND_BLOB - (serialType & 1)
+    if (recordKind !== this.#kind) return this.#kind - recordKind
+    return compareBytes(this.#bytes, this.#start, this.#length, bytes, start + headerSize, recordLength)
+  }
+
+  #compareColumns(bytes: Uint8Array, start: number, length: number): number {
+    let header = start + varintSize(bytes, start)
+    const headerEnd = recordHeaderEnd(bytes, start, length)
+    const end = start + length
+    let body = headerEnd
+    for (let i = 0; i < this.count; i++) {
+      const serialType = serialTypeAt(bytes, header, headerEnd, i)
+      header += varintSize(bytes, header)
+      const size = serialTypeSize(serialType)
+      if (size > end - body) throw damagedColumn(i, serialType)
+      const result = this.#compareColumn(i, bytes, body, serialType, size)
+      if (result !== 0) return this.order[i]!.descending ? -result : result
+      body += size
+    }
+    return 0
+  }
+
+  #compareColumn(index: number, bytes: Uint8Array, offset: number, serialType: number, size: number): number {
+    const kind = this.#kinds[index]!
+    let recordKind = kindOfSerialType(serialType)
+    let number: number | bigint = 0
+    if (recordKind === KIND_NUMBER) {
+      number = decodeNumber(bytes, offset, serialType)
+      if (Number.isNaN(number)) recordKind = KIND_NULL
+    }
+    if (kind !== recordKind) return kind - recordKind
+    if (kind === KIND_NUMBER) return compareNumbers(this.#numbers[index]!, number)
+    if (kind === KIND_NULL) return 0
+    const ownStart = this.#starts[index]!
+    const ownLength = this.#lengths[index]!
+    if (kind === KIND_BLOB) return compareBytes(this.#bytes, ownStart, ownLength, bytes, offset, size)
+    return compareText(this.order[index]!.collation, this.#bytes, ownStart, ownLength, bytes, offset, size)
+  }
+
+  #encode(index: number, value: SqlValue): void {
+    const kind = kindOf(value)
+    this.#kinds[index] = kind
+    if (kind === KIND_TEXT) this.#encodeText(index, value as string)
+    else if (kind === KIND_BLOB) this.#encodeBlob(index, value as Uint8Array)
+    else if (kind === KIND_NUMBER) this.#numbers[index] = value as number | bigint
+  }
+
+  #encodeText(index: number, text: string): void {
+    const size = utf8Size(text)
+    putText(this.#own, this.#reserve(index, size), text, size)
+  }
+
+  #encodeBlob(index: number, blob: Uint8Array): void {
+    const start = this.#reserve(index, blob.length)
+    this.#own.set(blob, start)
+  }
+
+  /** Makes room in `#own` and returns where it starts. */
+  #reserve(index: number, size: number): number {
+    const start = this.#ownUsed
+    if (start + size > this.#own.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(start + size, 2 * this.#own.length))
+      larger.set(this.#own.subarray(0, start))
+      this.#own = larger
+    }
+    this.#ownUsed = start + size
+    this.#starts[index] = start
+    this.#lengths[index] = size
+    return start
+  }
+
+  #refer(index: number, record: Uint8Array, offset: number, serialType: number, size: number): void {
+    const kind = kindOfSerialType(serialType)
+    this.#kinds[index] = kind
+    if (kind === KIND_NUMBER) {
+      const number = decodeNumber(record, offset, serialType)
+      this.#numbers[index] = number
+      if (Number.isNaN(number)) this.#kinds[index] = KIND_NULL
+    }
+    this.#starts[index] = offset
+    this.#lengths[index] = size
+  }
+
+  #finish(count: number): this {
+    this.count = count
+    const kind = this.#kinds[0]!
+    this.#isPlain = count === 1 && this.#plainOrder && (kind === KIND_TEXT || kind === KIND_BLOB)
+    if (this.#isPlain) {
+      this.#kind = kind
+      this.#start = this.#starts[0]!
+      this.#length = this.#lengths[0]!
+    }
+    return this
+  }
+}
+
+function recordHeaderEnd(bytes: Uint8Array, start: number, length: number): number {
+  const headerSize = getVarint(bytes, start)
+  if (headerSize < varintSize(bytes, start) || headerSize > length) throw damagedHeader(headerSize, length)
+  return start + headerSize
+}
+
+function serialTypeAt(bytes: Uint8Array, header: number, headerEnd: number, index: number): number {
+  if (header >= headerEnd) throw new DamagedRecord(`record has only ${index} of its key columns`)
+  if (header + varintSize(bytes, header) > headerEnd) {
+    throw new DamagedRecord(`serial type ${index} runs past the record header`)
+  }
+  return getVarint(bytes, header)
+}
