@@ -80,3 +80,10 @@ export function ioError(operation: string, file: string, cause: unknown): Endmar
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new EndmarkError('ENDMARK_IO', `${operation} failed on ${file}: ${reason}`, { file, cause })
 }
+
+/** The error of a call that `signal` cancelled; like Node's own, with the signal's reason as `cause`. */
+export function abortError(signal: AbortSignal): Error {
+  const error = new Error('The operation was aborted', { cause: signal.reason })
+  error.name = 'AbortError'
+  return Object.assign(error, { code: 'ABORT_ERR' })
+}

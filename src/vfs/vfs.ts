@@ -3,7 +3,7 @@
  * put a simulated disk, failing calls or step points in their place. The clock and random numbers come in
  * here too: an engine that asks nobody else for them can be replayed from a seed.
  *
- * What is durable when: `write`, `truncate`, `setSize` change what other processes see at once, and become
+ * What is durable when: `write` and `truncate` change what other processes see at once, and become
  * durable only by `datasync` of that file. A created, renamed or removed name becomes durable only by
  * `syncDirectory` of the folder it is in.
  *

@@ -1,0 +1,50 @@
+/**
+ * Maps by calling `mmap(2)` of the C library through koffi, which brings prebuilt binaries for every platform.
+ *
+ * A view made by koffi does not own its memory, so a FinalizationRegistry calls `munmap` once the ArrayBuffer
+ * has been collected: every typed array over it keeps it alive, so no view can be left by then. A worker
+ * thread that ends runs no such callbacks: what it still had mapped stays mapped (address space, not memory)
+ * until the process ends. Unmapping at its `exit` event instead could pull pages from under a later listener.
+ */
+import { createRequire } from 'node:module'
+import type { MapProvider, MapRequest } from './node-map.js'
+import { systemError } from './node-system-error.js'
+
+/** Values of the Linux headers, the same on every architecture this runs on. */
+const PROT_READ = 1
+const PROT_WRITE = 2
+const MAP_SHARED = 1
+
+/** MAP_FAILED: the address -1. */
+const MAP_FAILED = 2n ** 64n - 1n
+
+type Mmap = (at: null, length: number, protection: number, flags: number, fd: number, fileOffset: number) => bigint
+type Munmap = (address: bigint, length: number) => number
+
+interface MappedRange {
+  readonly address: bigint
+  readonly length: number
+}
+
+export function loadKoffiMaps(): MapProvider {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  const libc = koffi.load(null)
+  const mmap = libc.func(
+    'void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)',
+  ) as Mmap
+  const munmap = libc.func('int munmap(void *address, size_t length)') as Munmap
+  const unmapper = new FinalizationRegistry<MappedRange>(({ address, length }) => munmap(address, length))
+
+  return {
+    canMap: () => true,
+
+    map({ fd, fileOffset, length, writable }: MapRequest): Uint8Array {
+      const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+      const address = mmap(null, length, protection, MAP_SHARED, fd, fileOffset)
+      if (address === MAP_FAILED) throw systemError('mmap', koffi.errno())
+      const buffer = koffi.view(address, length)
+      unmapper.register(buffer, { address, length })
+      return new Uint8Array(buffer)
+    },
+  }
+}
