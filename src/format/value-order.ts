@@ -15,6 +15,7 @@ import {
   putText,
   SERIAL_BLOB,
   SERIAL_NULL,
+  SHORT_TEXT,
   serialTypeSize,
   utf8Size,
 } from './record.js'
@@ -208,7 +209,7 @@ export class SearchKey {
       serialType = ((serialType & 0x7f) << 7) | second
     }
     const recordLength = (serialType - SERIAL_BLOB) >> 1
-    if (headerSize >= 0x80 || headerSize < 2 || recordLength < 0 || headerSize + recordLength > length) {
+    if (length < 2 || headerSize < 2 || headerSize >= 0x80 || recordLength < 0 || headerSize + recordLength > length) {
       return this.#compareColumns(bytes, start, length)
     }
     const recordKind = KIND_BLOB - (serialType & 1)
@@ -259,8 +260,26 @@ export class SearchKey {
   }
 
   #encodeText(index: number, text: string): void {
+    if (text.length <= SHORT_TEXT && this.#encodeAscii(index, text)) return
     const size = utf8Size(text)
-    putText(this.#own, this.#reserve(index, size), text, size)
+    const start = this.#reserve(index, size)
+    putText(this.#own, start, text, size)
+  }
+
+  /** Short texts are nearly always ASCII: copied and checked in one pass. False, with the room given back, if not. */
+  #encodeAscii(index: number, text: string): boolean {
+    const length = text.length
+    const start = this.#reserve(index, length)
+    const own = this.#own
+    let union = 0
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i)
+      union |= code
+      own[start + i] = code
+    }
+    if (union < 0x80) return true
+    this.#ownUsed = start
+    return false
   }
 
   #encodeBlob(index: number, blob: Uint8Array): void {
