@@ -133,6 +133,10 @@ export class NodeVfs implements Vfs {
     else await timeout(milliseconds, undefined, options)
   }
 
+  endOfTurn(callback: () => void): void {
+    setImmediate(callback)
+  }
+
   delaySync(milliseconds: number): void {
     Atomics.wait(this.#sleeper, 0, 0, milliseconds)
   }

@@ -93,6 +93,8 @@ export interface Vfs {
   now(): number
   /** Resolves after about that many milliseconds; rejects with AbortError when `signal` aborts. */
   delay(milliseconds: number, signal?: AbortSignal): Promise<void>
+  /** Calls back once the current turn of the event loop is over, before any timer of a later one. */
+  endOfTurn(callback: () => void): void
   /** Blocks the calling thread for about that many milliseconds. */
   delaySync(milliseconds: number): void
   /** Unsigned 32-bit random number (for salts and jitter). */
