@@ -1,6 +1,5 @@
 export { type Blocking, type BlockingStep, datasyncStep, delayStep, runAsync, runSync } from './blocking.js'
 export { type WaitOptions, waitFor } from './lock-wait.js'
-export { NodeFile } from './node-file.js'
 export type { MapProviderName } from './node-map.js'
 export { NodeVfs, type NodeVfsOptions, nodeVfs } from './node-vfs.js'
 export { type FileSystemOptions, refuseFileSystem, refusePlatform } from './platform-guard.js'

@@ -6,7 +6,7 @@
  */
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, readSync, writeSync, writevSync } from 'node:fs'
 import { assert } from '../assert.js'
-import { ioError } from '../errors.js'
+import { EndmarkError, ioError } from '../errors.js'
 import type { NodeMaps } from './node-map.js'
 import { tryLockRange, unlockRange } from './node-range-lock.js'
 import { errorCode } from './node-system-error.js'
@@ -120,7 +120,7 @@ export class NodeFile implements VfsFile {
     try {
       return tryLockRange(fd, offset, length, mode)
     } catch (error) {
-      throw ioError('lock', this.path, error)
+      throw this.#nativeFailure('lock', error)
     }
   }
 
@@ -129,7 +129,7 @@ export class NodeFile implements VfsFile {
     try {
       unlockRange(fd, offset, length)
     } catch (error) {
-      throw ioError('unlock', this.path, error)
+      throw this.#nativeFailure('unlock', error)
     }
   }
 
@@ -140,7 +140,7 @@ export class NodeFile implements VfsFile {
     try {
       return this.#maps.map({ fd, fileOffset, length, writable })
     } catch (error) {
-      throw errorCode(error) === 'ENDMARK_UNSUPPORTED' ? error : ioError('mmap', this.path, error)
+      throw this.#nativeFailure('mmap', error)
     }
   }
 
@@ -156,6 +156,11 @@ export class NodeFile implements VfsFile {
     } catch (error) {
       throw ioError('close', this.path, error)
     }
+  }
+
+  /** An add-on that cannot be loaded has said so already, in an error of ours. */
+  #nativeFailure(operation: string, error: unknown): EndmarkError {
+    return error instanceof EndmarkError ? error : ioError(operation, this.path, error)
   }
 
   #open(): number {
