@@ -25,12 +25,16 @@ const MAP_ALIGNMENT = 65536
 
 const CLOSED = -1
 
+/** Length of a byte range that has no end. */
+const TO_THE_END = 0
+
 export class NodeFile implements VfsFile {
   readonly path: string
   readonly #maps: NodeMaps
   #fd: number
   #datasyncsRunning = 0
   #closeAfterDatasync = false
+  #hasLocked = false
 
   /** Takes over the descriptor `fd`. */
   constructor(path: string, fd: number, maps: NodeMaps) {
@@ -117,6 +121,7 @@ export class NodeFile implements VfsFile {
 
   tryLock(offset: number, length: number, mode: LockMode): boolean {
     const fd = this.#open()
+    this.#hasLocked = true
     try {
       return tryLockRange(fd, offset, length, mode)
     } catch (error) {
@@ -152,6 +157,8 @@ export class NodeFile implements VfsFile {
     const fd = this.#fd
     this.#fd = CLOSED
     try {
+      // A map keeps the open file description alive, and with it the locks, until it is collected: end them here.
+      if (this.#hasLocked) unlockRange(fd, 0, TO_THE_END)
       closeSync(fd)
     } catch (error) {
       throw ioError('close', this.path, error)

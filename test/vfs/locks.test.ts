@@ -34,6 +34,16 @@ test('locks of two descriptions conflict, byte by byte, and end with the descrip
   t.true(two.tryLock(120, 4, 'exclusive'))
 })
 
+test('closing a file ends its locks although a map keeps the description alive', (t) => {
+  const [one, two] = openTwice(t)
+  one.write([new Uint8Array(4096)], 0)
+  const map = one.map(0, 65536, { writable: false })
+  t.true(one.tryLock(120, 1, 'exclusive'))
+  one.close()
+  t.true(two.tryLock(120, 1, 'exclusive'))
+  t.is(map[0], 0)
+})
+
 test('trap (a): through one description a second lock replaces the first, and one unlock ends both', (t) => {
   const [one, two] = openTwice(t)
   t.true(one.tryLock(123, 1, 'shared'))
