@@ -1,0 +1,232 @@
+/**
+ * Joining and leaving a database: opening the three files under SQLite's locks, creating or adopting the main
+ * file, and cleaning up as the last one out.
+ *
+ * Joining, in this order: SHARED on the main file (whoever cleans up needs it exclusively, so from here on the -wal and
+ * -shm cannot be removed under us); read and check the header; open the log; DMS on the -shm, the first opener
+ * resets it; read the wal-index header, rebuilding it if need be. Nothing is written to a file that is refused.
+ *
+ * A new database appears whole: it is written under another name, synced, and linked to its own name, so that
+ * any number of processes may create it at once and no crash leaves half a header behind.
+ */
+import { assert } from '../assert.js'
+import { unsupported } from '../errors.js'
+import {
+  countChange,
+  DMS_LOCK_BYTE,
+  decodeFileHeader,
+  encodeNewDatabase,
+  FILE_HEADER_SIZE,
+  type FileHeader,
+  setJournalMode,
+  setPageCount,
+  VERSION_WAL,
+} from '../format/index.js'
+import { type Blocking, datasyncStep, runSync, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
+import { backfillAll } from './checkpoint.js'
+import type { Synchronous } from './log-append.js'
+import { MainLock } from './main-lock.js'
+import { Wal } from './wal.js'
+import { WalFile } from './wal-file.js'
+import { WalIndex } from './wal-index.js'
+import { WalLocks } from './wal-locks.js'
+
+/** SQLite truncates the -shm to this length when it is the first opener. */
+const RESET_SHM_SIZE = 3
+
+export interface AttachOptions {
+  readonly vfs: Vfs
+  readonly create: boolean
+  readonly readOnly: boolean
+  /** Bytes per page of a database that is created; an existing one has its own. */
+  readonly pageSize: number
+  readonly timeoutMs: number
+}
+
+/** One connection to a database: files, locks, and the log. */
+export interface Attachment {
+  readonly path: string
+  readonly folder: string
+  readonly header: FileHeader
+  readonly wal: Wal
+  readonly mainLock: MainLock
+  readonly shm: VfsFile
+}
+
+export function* attach(givenPath: string, options: AttachOptions): Blocking<Attachment> {
+  const { vfs } = options
+  const path = vfs.resolve(givenPath)
+  const folder = folderOf(path)
+  vfs.checkFileSystem(folder)
+  if (options.create && !options.readOnly && !vfs.exists(path)) createDatabase(path, options)
+  const main = vfs.open(path, { readOnly: options.readOnly })
+  const mainLock = new MainLock(main)
+  try {
+    yield* waitFor(() => mainLock.tryShared(), waitOptions(options, `the shared lock of ${path}`))
+    const header = yield* adoptMain(main, mainLock, options)
+    const log = vfs.open(`${path}-wal`, { create: true, mode: main.mode() })
+    try {
+      return yield* attachIndex({ path, folder, header, main, mainLock, log }, options)
+    } catch (error) {
+      log.close()
+      throw error
+    }
+  } catch (error) {
+    mainLock.release()
+    main.close()
+    throw error
+  }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/'
+}
+
+function waitOptions({ vfs, timeoutMs }: AttachOptions, what: string) {
+  return { vfs, timeoutMs, what }
+}
+
+function createDatabase(path: string, { vfs, pageSize }: AttachOptions): void {
+  const temporary = `${path}-new-${vfs.random32().toString(16)}${vfs.random32().toString(16)}`
+  const file = vfs.open(temporary, { create: true, exclusive: true })
+  try {
+    file.write([encodeNewDatabase(pageSize)], 0)
+    file.datasyncSync()
+    // Somebody else may have been faster: then theirs is the database.
+    vfs.link(temporary, path)
+  } finally {
+    file.close()
+    vfs.remove(temporary)
+  }
+  vfs.syncDirectory(folderOf(path))
+}
+
+/** Checks the main file and brings it into WAL mode, if it may be written. */
+function* adoptMain(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<FileHeader> {
+  if (main.size() === 0 && options.create && !options.readOnly) yield* fillEmptyFile(main, mainLock, options)
+  const header = readHeader(main)
+  if (options.readOnly) {
+    if (!header.isWal)
+      throw unsupported(`${main.path}: reading a rollback-journal database without switching it to WAL`)
+    return header
+  }
+  if (header.readOnlyReason !== null) {
+    throw unsupported(`${main.path}: writing to a database with ${header.readOnlyReason}; open it with readOnly`)
+  }
+  if (header.isWal) return header
+  yield* switchToWal(main, mainLock, options)
+  return readHeader(main)
+}
+
+function readHeader(main: VfsFile): FileHeader {
+  const bytes = new Uint8Array(FILE_HEADER_SIZE)
+  const length = main.read(bytes, 0)
+  return decodeFileHeader(bytes.subarray(0, length), main.path)
+}
+
+/** Runs `work` alone with the main file. */
+function* alone(main: VfsFile, mainLock: MainLock, options: AttachOptions, work: () => Blocking<void>): Blocking<void> {
+  yield* waitFor(() => mainLock.tryExclusive(), waitOptions(options, `the exclusive lock of ${main.path}`))
+  try {
+    yield* work()
+  } finally {
+    mainLock.downgrade()
+  }
+}
+
+/** An empty file is an empty database that nobody has written to yet. */
+function fillEmptyFile(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<void> {
+  return alone(main, mainLock, options, function* () {
+    // Others may have filled it while we waited.
+    if (main.size() !== 0) return
+    main.write([encodeNewDatabase(options.pageSize)], 0)
+    yield datasyncStep(main)
+  })
+}
+
+/** Sets the journal mode in the header; refused while a rollback journal waits for being rolled back. */
+function switchToWal(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<void> {
+  return alone(main, mainLock, options, function* () {
+    const header = readHeader(main)
+    if (header.isWal) return
+    const journal = `${main.path}-journal`
+    if (options.vfs.exists(journal)) {
+      throw unsupported(`${main.path}: rolling back ${journal}; open the database once with SQLite, which does it`)
+    }
+    const bytes = new Uint8Array(FILE_HEADER_SIZE)
+    main.read(bytes, 0)
+    setJournalMode(bytes, VERSION_WAL)
+    setPageCount(bytes, Math.ceil(main.size() / header.pageSize))
+    countChange(bytes)
+    main.write([bytes], 0)
+    yield datasyncStep(main)
+  })
+}
+
+interface OpenFiles {
+  readonly path: string
+  readonly folder: string
+  readonly header: FileHeader
+  readonly main: VfsFile
+  readonly mainLock: MainLock
+  readonly log: VfsFile
+}
+
+function* attachIndex(files: OpenFiles, options: AttachOptions): Blocking<Attachment> {
+  const { path, folder, header, main, mainLock, log } = files
+  const { vfs, timeoutMs } = options
+  const shm = vfs.open(`${path}-shm`, { create: true, mode: main.mode() })
+  try {
+    const locks = new WalLocks(shm)
+    yield* waitFor(() => tryJoinIndex(shm, locks), waitOptions(options, `the dead-man switch of ${path}`))
+    const index = new WalIndex(shm)
+    index.open()
+    const walFile = new WalFile(log, vfs, folder)
+    const wal = new Wal({ vfs, main, log: walFile, index, locks, pageSize: header.pageSize, timeoutMs })
+    yield* wal.refresh()
+    return { path, folder, header, wal, mainLock, shm }
+  } catch (error) {
+    shm.close()
+    throw error
+  }
+}
+
+/**
+ * The first opener holds DMS exclusively while it empties the -shm, so that nobody maps what a crash left there; then
+ * everybody holds it shared. An exclusive attempt fails without effect while others are there.
+ */
+function tryJoinIndex(shm: VfsFile, locks: WalLocks): boolean {
+  if (shm.tryLock(DMS_LOCK_BYTE, 1, 'exclusive')) shm.truncate(RESET_SHM_SIZE)
+  // Converts our own exclusive lock, or joins the others.
+  return locks.tryShared('DMS')
+}
+
+/**
+ * Leaves the database. The last one out copies the log into the main file and removes -wal and -shm, as SQLite
+ * does; if that fails, the files stay and the next opener recovers them. Never throws for that reason.
+ * @returns why the clean-up of the last closer failed, or null
+ */
+export function detach(attachment: Attachment, synchronous: Synchronous): unknown {
+  const { wal, mainLock, shm } = attachment
+  let failure: unknown = null
+  try {
+    if (!wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
+  } catch (error) {
+    failure = error
+  }
+  // The -shm first: its locks must be gone before the main file lets newcomers in.
+  shm.close()
+  wal.log.file.close()
+  mainLock.release()
+  wal.main.close()
+  return failure
+}
+
+/** @requires lock exclusive on the main file: there is no other connection */
+function cleanUp({ wal, shm }: Attachment, synchronous: Synchronous): void {
+  const { vfs } = wal
+  if (!runSync(backfillAll(wal, synchronous))) return
+  assert(wal.index.backfill === wal.header.endMark, 'the log is removed only when all of it is in the main file')
+  vfs.remove(wal.log.path)
+  vfs.remove(shm.path)
+}

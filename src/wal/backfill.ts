@@ -1,0 +1,167 @@
+/**
+ * Copying committed frames into the main file. Called by `checkpoint` only, with CKPT held.
+ *
+ * Order, each step for a reason: (1) safe frame: the lowest mark a reader may still need (SNAP-1); (2) READ(0)
+ * exclusively, since readers on it rely on the main file alone; (3) compare the live salts with those of the header
+ * we go by: a log restarted since must not get the old log's backfill (WAL-1); (4) sync the log before a byte of
+ * it reaches the main file (WAL-3, the write-ahead rule); (5) newest copy of each page, in page order, neighbours in
+ * one write; (6) set the length if complete; (7) sync the main file; (8) publish `backfill`. A crash or failure
+ * before (8) costs nothing: all of it is still in the log and is copied again.
+ */
+import { assert } from '../assert.js'
+import { corrupt } from '../errors.js'
+import { READ_MARK_UNUSED, READ_SLOT_COUNT } from '../format/index.js'
+import { type FrameNumber, frameNumber } from '../units.js'
+import { type Blocking, type BlockingStep, datasyncStep, waitFor } from '../vfs/index.js'
+import { IndexHeader } from './index-header.js'
+import type { Synchronous } from './log-append.js'
+import { MAIN_FILE_SLOT } from './read-mark.js'
+import type { Wal } from './wal.js'
+
+/** Most that one write call carries. */
+const WRITE_SIZE_BYTES = 1 << 18
+/** Bytes copied before the event loop gets a turn. */
+const BYTES_PER_TURN = 1 << 19
+/** A publishing writer is between its two header copies for well under a microsecond. */
+const HEADER_ATTEMPTS = 1000
+
+export interface BackfillOptions {
+  readonly synchronous: Synchronous
+  /** Milliseconds to wait for readers that are in the way; 0 = do not wait. */
+  readonly waitMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Copies what can be copied of the frames up to `header.endMark`, and raises `backfill` accordingly.
+ * @requires lock CKPT; `header` was read after it was taken
+ */
+export function* backfill(wal: Wal, header: IndexHeader, options: BackfillOptions): Blocking<void> {
+  const { index, locks } = wal
+  locks.assertHeld('CKPT')
+  const safe = yield* findSafeFrame(wal, header.endMark, options)
+  const start = index.backfill
+  if (start >= safe) return
+  const hasSlot = yield* tryFor(wal, () => locks.tryReadExclusive(MAIN_FILE_SLOT), options)
+  if (!hasSlot) return
+  try {
+    if (!hasLiveSalts(wal, header)) return
+    index.backfillAttempted = safe
+    if (options.synchronous !== 'off') yield* wal.syncLog()
+    yield* copyFrames(wal, header, { start, safe })
+    if (isLiveEndMark(wal, safe)) setMainSize(wal, header.pageCount)
+    if (options.synchronous !== 'off') yield datasyncStep(wal.main)
+    assert(index.backfill === start, () => `backfill moved from ${start} to ${index.backfill} under CKPT`)
+    index.backfill = safe
+  } finally {
+    locks.releaseReadExclusive(MAIN_FILE_SLOT)
+  }
+}
+
+/** Tries, and waits if the options allow it. @returns false where the lock stayed busy */
+export function* tryFor(wal: Wal, attempt: () => boolean, { waitMs, signal }: BackfillOptions): Blocking<boolean> {
+  if (attempt()) return true
+  if (waitMs === 0) return false
+  try {
+    yield* waitFor(attempt, { vfs: wal.vfs, timeoutMs: waitMs, signal, what: `a lock of ${wal.main.path}` })
+    return true
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENDMARK_BUSY') return false
+    throw error
+  }
+}
+
+/** The highest frame that no reader stands before. Marks that nobody holds are moved out of the way. */
+function* findSafeFrame(wal: Wal, endMark: FrameNumber, options: BackfillOptions): Blocking<FrameNumber> {
+  const { index, locks } = wal
+  let safe = endMark
+  for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
+    const mark = index.readMark(slot)
+    if (mark >= safe) continue
+    if (yield* tryFor(wal, () => locks.tryReadExclusive(slot), options)) {
+      index.setReadMark(slot, slot === 1 ? safe : READ_MARK_UNUSED)
+      locks.releaseReadExclusive(slot)
+    } else {
+      safe = frameNumber(index.readMark(slot))
+    }
+  }
+  return safe
+}
+
+function readLiveHeader(wal: Wal): IndexHeader | null {
+  const live = new IndexHeader()
+  for (let attempt = 0; attempt < HEADER_ATTEMPTS; attempt++) if (wal.index.readHeader(live)) return live
+  return null
+}
+
+function hasLiveSalts(wal: Wal, header: IndexHeader): boolean {
+  return readLiveHeader(wal)?.hasSaltsOf(header) ?? false
+}
+
+/** Whether the log still ends there: only then is the length of the database what our header says. */
+function isLiveEndMark(wal: Wal, endMark: FrameNumber): boolean {
+  return readLiveHeader(wal)?.endMark === endMark
+}
+
+function setMainSize(wal: Wal, pageCount: number): void {
+  const size = pageCount * wal.pageSize
+  if (wal.main.size() !== size) wal.main.truncate(size)
+}
+
+/** Lets the event loop turn; in a blocking run there is nothing to let by. */
+const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
+
+function* copyFrames(
+  wal: Wal,
+  header: IndexHeader,
+  { start, safe }: { readonly start: FrameNumber; readonly safe: FrameNumber },
+): Blocking<void> {
+  const frames = newestFrames(wal, { start, safe, pageCount: header.pageCount })
+  const { pageSize } = wal
+  const pagesPerWrite = Math.max(1, WRITE_SIZE_BYTES / pageSize)
+  const buffer = new Uint8Array(pagesPerWrite * pageSize)
+  let copiedBytes = 0
+  for (let from = 0; from < frames.length; ) {
+    const count = runLength(frames, from, pagesPerWrite)
+    for (let i = 0; i < count; i++)
+      readFrame(wal, frames[from + i]!.frame, buffer.subarray(i * pageSize, (i + 1) * pageSize))
+    wal.main.write([buffer.subarray(0, count * pageSize)], (frames[from]!.page - 1) * pageSize)
+    from += count
+    copiedBytes += count * pageSize
+    if (copiedBytes < BYTES_PER_TURN) continue
+    copiedBytes = 0
+    yield turnStep(wal)
+  }
+}
+
+interface PageFrame {
+  readonly page: number
+  readonly frame: FrameNumber
+}
+
+/** The newest frame of each page among those after `start` up to `safe`, in page order. */
+function newestFrames(
+  wal: Wal,
+  { start, safe, pageCount }: { readonly start: FrameNumber; readonly safe: FrameNumber; readonly pageCount: number },
+): PageFrame[] {
+  const newest = new Map<number, FrameNumber>()
+  for (let frame = start + 1; frame <= safe; frame++) {
+    const page = wal.index.pageOfFrame(frameNumber(frame))
+    // Pages past the end were cut off by a later commit of this log.
+    if (page <= pageCount) newest.set(page, frameNumber(frame))
+  }
+  const frames = Array.from(newest, ([page, frame]) => ({ page, frame }))
+  return frames.sort((a, b) => a.page - b.page)
+}
+
+/** How many of the frames from `from` belong to neighbouring pages, at most `max`. */
+function runLength(frames: readonly PageFrame[], from: number, max: number): number {
+  let count = 1
+  while (count < max && frames[from + count]?.page === frames[from]!.page + count) count++
+  return count
+}
+
+function readFrame(wal: Wal, frame: FrameNumber, target: Uint8Array): void {
+  if (!wal.log.readPage(frame, target))
+    throw corrupt({ file: wal.log.path, what: `the log ends before frame ${frame}` })
+}

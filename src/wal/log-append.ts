@@ -1,0 +1,114 @@
+/**
+ * The write path: one batch of changed pages becomes frames at the end of the log, then durable, then visible.
+ *
+ * Order, each step for a reason: (1) a new log's header, durable before any frame overwrites an old one, else a
+ * power loss could leave an old header in front of old frames that were valid once (WAL-2); (2) all frames,
+ * the last with the commit mark; (3) sync as the mode asks; (4) hash slots; (5) header. A crash before (5)
+ * leaves frames past the end mark, which do not exist for anyone; a failure undoes nothing, as nothing was done.
+ */
+import { assert } from '../assert.js'
+import { FRAME_HEADER_SIZE, isNativeBigEndian, sealFrame, WalChecksum } from '../format/index.js'
+import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber } from '../units.js'
+import type { Blocking } from '../vfs/index.js'
+import type { IndexHeader } from './index-header.js'
+import type { Wal } from './wal.js'
+
+/** SQLite's meaning: `off` never syncs, `normal` only in checkpoints, `full` and `extra` at each commit. */
+export type Synchronous = 'off' | 'normal' | 'full' | 'extra'
+
+export interface FramePage {
+  readonly number: PageNumber
+  readonly bytes: Uint8Array
+}
+
+export interface CommitBatch {
+  readonly pages: readonly FramePage[]
+  /** Pages of the database after the commit. */
+  readonly pageCount: number
+  readonly synchronous: Synchronous
+  /** Sync on the calling thread, for a lone caller on a disk that is faster than a trip through the thread pool. */
+  readonly syncInline: boolean
+}
+
+const BUFFER_SIZE_BYTES = 1 << 20
+
+export class LogAppender {
+  readonly #wal: Wal
+  /** Frames are put together here, as many as fit, and written in one call. */
+  #buffer = new Uint8Array(0)
+
+  constructor(wal: Wal) {
+    this.#wal = wal
+  }
+
+  /**
+   * Appends, syncs and publishes one batch.
+   * @requires lock WRITE, with `wal.header` up to date
+   * @throws ENDMARK_IO: nothing of the batch is visible or will be
+   */
+  *append(batch: CommitBatch): Blocking<void> {
+    const wal = this.#wal
+    wal.locks.assertHeld('WRITE')
+    wal.assertHealthy()
+    assert(batch.pages.length > 0, 'a commit without pages')
+    // A copy: until everything is durable the connection's own header stays what is published.
+    const header = wal.header.clone()
+    if (header.endMark === NO_FRAME) yield* this.#startLog(header, batch)
+    const sums = new WalChecksum(header.isBigEndianChecksum)
+    sums.set(header.frameChecksum1, header.frameChecksum2)
+    const first = header.endMark + 1
+    this.#writeFrames(batch, frameNumber(first), sums)
+    if (batch.synchronous === 'full' || batch.synchronous === 'extra') yield* wal.syncLog(batch)
+    const { pages } = batch
+    for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
+    header.setFrameChecksum(sums.s0, sums.s1)
+    header.advance(frameNumber(header.endMark + pages.length), batch.pageCount)
+    wal.index.publish(header)
+    wal.header.copyFrom(header)
+  }
+
+  /** Writes the header of a new generation with the salts that were published for it. */
+  *#startLog(header: IndexHeader, batch: CommitBatch): Blocking<void> {
+    const wal = this.#wal
+    const { checksum1, checksum2 } = wal.log.writeHeader({
+      isBigEndian: isNativeBigEndian,
+      pageSize: wal.pageSize,
+      checkpointSequence: ((wal.log.readHeader()?.checkpointSequence ?? -1) + 1) >>> 0,
+      salt1: header.salt1,
+      salt2: header.salt2,
+    })
+    header.reset(wal.pageSize, isNativeBigEndian)
+    header.copyChangeOf(wal.header)
+    header.setSalts(wal.header.salt1, wal.header.salt2)
+    header.setFrameChecksum(checksum1, checksum2)
+    if (batch.synchronous !== 'off') yield* wal.syncLog(batch)
+  }
+
+  #writeFrames({ pages, pageCount }: CommitBatch, first: FrameNumber, sums: WalChecksum): void {
+    const wal = this.#wal
+    const { pageSize, header } = wal
+    const frameSize = FRAME_HEADER_SIZE + pageSize
+    const buffer = this.#reserve(pages.length * frameSize, frameSize)
+    const fields = { pageNumber: 0, commitMark: 0, salt1: header.salt1, salt2: header.salt2 }
+    let frame: number = first
+    let used = 0
+    for (let i = 0; i < pages.length; i++) {
+      const page = pages[i]!
+      fields.pageNumber = page.number
+      fields.commitMark = i === pages.length - 1 ? pageCount : 0
+      buffer.set(page.bytes, used + FRAME_HEADER_SIZE)
+      sealFrame(buffer, used, pageSize, fields, sums)
+      used += frameSize
+      if (used + frameSize <= buffer.length && i < pages.length - 1) continue
+      wal.log.writeFrames(buffer.subarray(0, used), frameNumber(frame), pageSize)
+      frame += used / frameSize
+      used = 0
+    }
+  }
+
+  #reserve(wanted: number, frameSize: number): Uint8Array {
+    const size = Math.min(wanted, Math.floor(BUFFER_SIZE_BYTES / frameSize) * frameSize)
+    if (this.#buffer.length < size) this.#buffer = new Uint8Array(size)
+    return this.#buffer
+  }
+}

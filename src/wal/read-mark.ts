@@ -1,0 +1,87 @@
+/**
+ * Choosing a read mark: how a reader tells everyone which frames it needs, without waiting for anybody.
+ *
+ * While a reader holds READ(n) shared on a slot whose mark is at most its end mark, (SNAP-1) no checkpoint copies
+ * frames past that mark into the main file and (SNAP-2) nobody restarts the log; on READ(0) no checkpoint copies
+ * anything. Each step is checked again after the lock is held, since everything may change before it is.
+ */
+import { EndmarkError } from '../errors.js'
+import { READ_SLOT_COUNT } from '../format/index.js'
+import { type Blocking, delayStep } from '../vfs/index.js'
+import type { Wal } from './wal.js'
+
+/** The slot that means: everything is in the main file, the log is not needed. */
+export const MAIN_FILE_SLOT = 0
+
+const RETRY = -1
+/** Conflicts last microseconds, so the first attempts follow at once. */
+const EAGER_ATTEMPTS = 20
+const RETRY_DELAY_MS = 0.2
+
+/**
+ * Brings `wal.header` up to date and takes a read lock that protects its end mark.
+ * @returns the slot held
+ */
+export function* acquireReadSlot(wal: Wal): Blocking<number> {
+  const deadline = wal.vfs.now() + wal.timeoutMs
+  for (let attempt = 1; ; attempt++) {
+    yield* wal.refresh()
+    const slot = tryAcquire(wal)
+    if (slot !== RETRY) return slot
+    if (attempt < EAGER_ATTEMPTS) continue
+    if (wal.vfs.now() > deadline) {
+      throw new EndmarkError('ENDMARK_BUSY', `no read mark of ${wal.main.path} came free within ${wal.timeoutMs} ms`)
+    }
+    yield delayStep(wal.vfs, RETRY_DELAY_MS)
+  }
+}
+
+function tryAcquire(wal: Wal): number {
+  const { index, locks, header } = wal
+  // All frames are in the main file: READ(0) keeps it as it is, and lets writers restart the log.
+  if (index.backfill === header.endMark && locks.tryRead(MAIN_FILE_SLOT)) {
+    // A checkpoint or a commit may have come between the look and the lock.
+    if (index.isCurrent(header)) return MAIN_FILE_SLOT
+    locks.releaseRead(MAIN_FILE_SLOT)
+    return RETRY
+  }
+  return tryLogSlot(wal)
+}
+
+function tryLogSlot(wal: Wal): number {
+  const { index, locks, header } = wal
+  const best = highestUsable(wal)
+  const slot = best.mark === header.endMark ? best.slot : raiseMark(wal, best.slot)
+  if (slot === MAIN_FILE_SLOT) return RETRY
+  const mark = slot === best.slot ? best.mark : header.endMark
+  if (!locks.tryRead(slot)) return RETRY
+  // Before our lock the mark could still be moved, and the log be restarted: only now do both hold still.
+  if (index.readMark(slot) === mark && index.isCurrent(header)) return slot
+  locks.releaseRead(slot)
+  return RETRY
+}
+
+/** The slot with the highest mark that is not past our end mark; slot 0 if there is none. */
+function highestUsable(wal: Wal): { readonly slot: number; readonly mark: number } {
+  let slot = MAIN_FILE_SLOT
+  let mark = 0
+  for (let candidate = 1; candidate < READ_SLOT_COUNT; candidate++) {
+    const candidateMark = wal.index.readMark(candidate)
+    if (candidateMark > wal.header.endMark || (slot !== MAIN_FILE_SLOT && candidateMark < mark)) continue
+    slot = candidate
+    mark = candidateMark
+  }
+  return { slot, mark }
+}
+
+/** Sets a slot that nobody holds to our end mark, so that a checkpoint can get that far; else `fallback`. */
+function raiseMark(wal: Wal, fallback: number): number {
+  const { index, locks, header } = wal
+  for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
+    if (!locks.tryReadExclusive(slot)) continue
+    index.setReadMark(slot, header.endMark)
+    locks.releaseReadExclusive(slot)
+    return slot
+  }
+  return fallback
+}

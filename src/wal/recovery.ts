@@ -1,0 +1,126 @@
+/**
+ * Rebuilding the wal-index from the log, when nobody has one (first opener) or its writer died while publishing.
+ *
+ * The log is read from the start; the first frame that does not verify ends it, and the last commit frame before
+ * that is the end mark. Nothing is written to the log or the main file. Backfill starts over at 0: copying the
+ * same pages again is harmless.
+ *
+ * Locks: WRITE by the caller, so that no frame is added meanwhile; CKPT, so that no checkpointer works by the old
+ * index; RECOVER, as SQLite has it. Readers that hold a read lock keep their mark: their frames are the same ones
+ * (WAL-4: recovery never removes a published commit).
+ */
+import { corrupt } from '../errors.js'
+import {
+  FRAME_HEADER_SIZE,
+  type FrameFields,
+  frameOffset,
+  isNativeBigEndian,
+  READ_MARK_UNUSED,
+  READ_SLOT_COUNT,
+  verifyFrame,
+  WAL_HEADER_SIZE,
+  WalChecksum,
+  type WalHeader,
+} from '../format/index.js'
+import { type FrameNumber, frameNumber, NO_FRAME, pageNumber } from '../units.js'
+import { type Blocking, waitFor } from '../vfs/index.js'
+import type { Wal } from './wal.js'
+
+const READ_SIZE_BYTES = 1 << 20
+
+export function* recover(wal: Wal, { holdsCkpt = false } = {}): Blocking<void> {
+  const { locks } = wal
+  locks.assertHeld('WRITE')
+  if (!holdsCkpt) yield* wait(wal, 'CKPT')
+  locks.assertHeld('CKPT')
+  try {
+    yield* wait(wal, 'RECOVER')
+    try {
+      rebuild(wal)
+    } finally {
+      locks.releaseExclusive('RECOVER')
+    }
+  } finally {
+    if (!holdsCkpt) locks.releaseExclusive('CKPT')
+  }
+}
+
+function wait(wal: Wal, name: 'CKPT' | 'RECOVER'): Blocking<void> {
+  const { locks, vfs, timeoutMs } = wal
+  return waitFor(() => locks.tryExclusive(name), { vfs, timeoutMs, what: `the ${name} lock of ${wal.main.path}` })
+}
+
+function rebuild(wal: Wal): void {
+  const { index, header, log } = wal
+  index.open()
+  const logHeader = log.readHeader()
+  header.reset(wal.pageSize, logHeader?.isBigEndian ?? isNativeBigEndian)
+  const endMark = logHeader === null ? NO_FRAME : enterFrames(wal, logHeader)
+  // A log without commits gets fresh salts, so that no frame of an earlier life can ever fit behind a new header.
+  if (endMark === NO_FRAME) header.setSalts(((logHeader?.salt1 ?? wal.vfs.random32()) + 1) >>> 0, wal.vfs.random32())
+  resetReadMarks(wal, endMark)
+  index.backfill = NO_FRAME
+  index.backfillAttempted = endMark
+  index.publish(header)
+}
+
+/** Enters all frames that verify and moves the header to the last commit among them. */
+function enterFrames(wal: Wal, logHeader: WalHeader): FrameNumber {
+  const { index, header } = wal
+  header.setSalts(logHeader.salt1, logHeader.salt2)
+  let endMark = NO_FRAME
+  for (const { frame, fields, sums } of validFrames(wal, logHeader)) {
+    // A page number in the wal-index, even past the last commit, is what SQLite leaves as well: nobody looks there.
+    index.addFrame(frame, pageNumber(fields.pageNumber))
+    if (fields.commitMark === 0) continue
+    endMark = frame
+    header.setFrameChecksum(sums.s0, sums.s1)
+    header.advance(endMark, fields.commitMark)
+  }
+  index.removeAfter(endMark)
+  return endMark
+}
+
+interface ValidFrame {
+  readonly frame: FrameNumber
+  readonly fields: FrameFields
+  readonly sums: WalChecksum
+}
+
+/** The frames of the log up to the first that does not verify; the yielded object is reused. */
+function* validFrames(wal: Wal, logHeader: WalHeader): Generator<ValidFrame> {
+  const { log } = wal
+  const { pageSize } = logHeader
+  const sums = new WalChecksum(logHeader.isBigEndian)
+  sums.set(logHeader.checksum1, logHeader.checksum2)
+  const fields: FrameFields = { pageNumber: 0, commitMark: 0, salt1: 0, salt2: 0 }
+  const frameSize = FRAME_HEADER_SIZE + pageSize
+  const framesPerRead = Math.max(1, Math.floor(READ_SIZE_BYTES / frameSize))
+  const buffer = new Uint8Array(framesPerRead * frameSize)
+  for (let first = 1; ; first += framesPerRead) {
+    const readBytes = log.file.read(buffer, frameOffset(frameNumber(first), pageSize))
+    const frameCount = Math.floor(readBytes / frameSize)
+    for (let i = 0; i < frameCount; i++) {
+      if (!verifyFrame(buffer, i * frameSize, pageSize, logHeader, sums, fields)) return
+      if (pageSize !== wal.pageSize) throw otherPageSize(wal, pageSize)
+      yield { frame: frameNumber(first + i), fields, sums }
+    }
+    if (frameCount < framesPerRead) return
+  }
+}
+
+function otherPageSize(wal: Wal, pageSize: number): Error {
+  const what = `the log has pages of ${pageSize} bytes, the main file of ${wal.pageSize}`
+  return corrupt({ file: wal.log.path, offset: WAL_HEADER_SIZE, what })
+}
+
+/** Gives every free slot its starting value; one that a reader still holds keeps its mark. */
+function resetReadMarks(wal: Wal, endMark: FrameNumber): void {
+  const { index, locks } = wal
+  index.setReadMark(0, 0)
+  for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
+    if (!locks.tryReadExclusive(slot)) continue
+    index.setReadMark(slot, slot === 1 && endMark !== NO_FRAME ? endMark : READ_MARK_UNUSED)
+    locks.releaseReadExclusive(slot)
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The locks on the -shm file by SQLite's names, held through one open file description (see SlotLocks for what
+ * that means). Order in which one connection takes them, so that nobody waits in a circle (LOCK-1): a
+ * checkpoint takes CKPT, then WRITE if its mode needs it, then READ(n); a commit takes WRITE, then CKPT and
+ * READ(n) by one try each, never waiting; recovery takes WRITE, then CKPT and RECOVER; a reader holds at most
+ * one READ(n) and waits for nothing while it does.
+ */
+import { assert } from '../assert.js'
+import {
+  CKPT_LOCK_BYTE,
+  DMS_LOCK_BYTE,
+  READ_LOCK_BYTE,
+  READ_SLOT_COUNT,
+  RECOVER_LOCK_BYTE,
+  WRITE_LOCK_BYTE,
+} from '../format/index.js'
+import { SlotLocks, type VfsFile } from '../vfs/index.js'
+
+export type WalLockName = 'WRITE' | 'CKPT' | 'RECOVER' | 'DMS'
+
+const LOCK_BYTES: Readonly<Record<WalLockName, number>> = {
+  WRITE: WRITE_LOCK_BYTE,
+  CKPT: CKPT_LOCK_BYTE,
+  RECOVER: RECOVER_LOCK_BYTE,
+  DMS: DMS_LOCK_BYTE,
+}
+
+export class WalLocks {
+  readonly #slots: SlotLocks
+
+  constructor(shm: VfsFile) {
+    this.#slots = new SlotLocks(shm)
+  }
+
+  tryExclusive(name: WalLockName): boolean {
+    return this.#slots.tryExclusive(LOCK_BYTES[name])
+  }
+
+  releaseExclusive(name: WalLockName): void {
+    this.#slots.releaseExclusive(LOCK_BYTES[name])
+  }
+
+  tryShared(name: 'DMS'): boolean {
+    return this.#slots.tryShared(LOCK_BYTES[name])
+  }
+
+  /** READ(slot) shared: a reader. */
+  tryRead(slot: number): boolean {
+    return this.#slots.tryShared(readByte(slot))
+  }
+
+  releaseRead(slot: number): void {
+    this.#slots.releaseShared(readByte(slot))
+  }
+
+  /** READ(slot) exclusive: to change its mark, to backfill (slot 0), to restart the log (1 to 4). */
+  tryReadExclusive(slot: number): boolean {
+    return this.#slots.tryExclusive(readByte(slot))
+  }
+
+  releaseReadExclusive(slot: number): void {
+    this.#slots.releaseExclusive(readByte(slot))
+  }
+
+  assertHeld(name: WalLockName): void {
+    assert(this.#slots.holds(LOCK_BYTES[name], 'exclusive'), `the ${name} lock must be held here`)
+  }
+
+  assertReadExclusive(slot: number): void {
+    assert(this.#slots.holds(readByte(slot), 'exclusive'), `READ(${slot}) must be held exclusively here`)
+  }
+}
+
+function readByte(slot: number): number {
+  assert(slot >= 0 && slot < READ_SLOT_COUNT, `read slot ${slot}`)
+  return READ_LOCK_BYTE + slot
+}

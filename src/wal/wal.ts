@@ -1,0 +1,130 @@
+/**
+ * What one connection holds of the log: the files, the locks, the newest header it has seen. The steps of the
+ * protocol (append, restart, recovery, checkpoint, snapshots) are functions over this in files of their own.
+ *
+ * A connection belongs to one Database in one thread. Several connections of one process conflict through the kernel
+ * like those of different processes, since each has open file descriptions of its own.
+ */
+import { EndmarkError, unsupported } from '../errors.js'
+import { type Blocking, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
+import { IndexHeader } from './index-header.js'
+import { recover } from './recovery.js'
+import type { WalFile } from './wal-file.js'
+import type { WalIndex } from './wal-index.js'
+import type { WalLocks } from './wal-locks.js'
+
+export interface WalParts {
+  readonly vfs: Vfs
+  readonly main: VfsFile
+  readonly log: WalFile
+  readonly index: WalIndex
+  readonly locks: WalLocks
+  readonly pageSize: number
+  /** Milliseconds to wait for a lock before ENDMARK_BUSY. */
+  readonly timeoutMs: number
+}
+
+export class Wal {
+  readonly vfs: Vfs
+  readonly main: VfsFile
+  readonly log: WalFile
+  readonly index: WalIndex
+  readonly locks: WalLocks
+  readonly pageSize: number
+  readonly timeoutMs: number
+  /** The newest published header this connection has read. */
+  readonly header = new IndexHeader()
+  #failure: EndmarkError | null = null
+
+  constructor(parts: WalParts) {
+    this.vfs = parts.vfs
+    this.main = parts.main
+    this.log = parts.log
+    this.index = parts.index
+    this.locks = parts.locks
+    this.pageSize = parts.pageSize
+    this.timeoutMs = parts.timeoutMs
+  }
+
+  /** Waits for the WRITE lock and brings `header` up to date. The caller releases the lock. */
+  *lockWrite(signal?: AbortSignal): Blocking<void> {
+    const { locks } = this
+    const what = `the WRITE lock of ${this.main.path}`
+    yield* waitFor(() => locks.tryExclusive('WRITE'), { vfs: this.vfs, timeoutMs: this.timeoutMs, signal, what })
+    try {
+      yield* this.refreshUnderWrite()
+    } catch (error) {
+      locks.releaseExclusive('WRITE')
+      throw error
+    }
+  }
+
+  /** Reads the newest header; whoever published it is done, so an invalid one was left by a crash. @requires lock WRITE */
+  *refreshUnderWrite(held: { readonly holdsCkpt?: boolean } = {}): Blocking<void> {
+    this.locks.assertHeld('WRITE')
+    if (this.#tryRefresh()) return
+    yield* recover(this, held)
+  }
+
+  /**
+   * Reads the newest header without any lock, rebuilding the wal-index if its writer died half-way.
+   * @throws ENDMARK_BUSY if a living writer or another recovery keeps the header unreadable past the timeout
+   */
+  *refresh(): Blocking<void> {
+    if (this.#tryRefresh()) return
+    const { locks } = this
+    let isWriter = false
+    const attempt = () => {
+      if (this.#tryRefresh()) return true
+      isWriter = locks.tryExclusive('WRITE')
+      return isWriter
+    }
+    const what = `the header of the wal-index of ${this.main.path}`
+    yield* waitFor(attempt, { vfs: this.vfs, timeoutMs: this.timeoutMs, what })
+    if (!isWriter) return
+    try {
+      yield* this.refreshUnderWrite()
+    } finally {
+      locks.releaseExclusive('WRITE')
+    }
+  }
+
+  #tryRefresh(): boolean {
+    const { index, header } = this
+    if (index.readHeader(header)) return index.covers(header.endMark)
+    if (header.hasForeignVersion()) throw unsupported(`${index.file.path}: a wal-index of another version`)
+    return false
+  }
+
+  /**
+   * Remembers that syncing the log failed: the kernel has marked those pages clean, so a second sync would
+   * succeed without having written anything (DUR-3).
+   */
+  fail(cause: unknown): EndmarkError {
+    this.#failure ??= new EndmarkError(
+      'ENDMARK_IO',
+      `the log of ${this.main.path} could not be made durable; reopen the database before writing again`,
+      { file: this.log.path, cause },
+    )
+    return this.#failure
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== null
+  }
+
+  /** @throws ENDMARK_IO after a failed sync of the log */
+  assertHealthy(): void {
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** Makes the log durable; a failure is final for this connection. */
+  *syncLog({ syncInline = false } = {}): Blocking<void> {
+    this.assertHealthy()
+    try {
+      yield* this.log.sync({ syncInline })
+    } catch (error) {
+      throw this.fail(error)
+    }
+  }
+}
