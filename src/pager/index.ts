@@ -1,0 +1,6 @@
+export { Page } from './page.js'
+export type { FreedAs, FreelistHost } from './page-allocator.js'
+export type { CommittedPages } from './page-source.js'
+export { type HeldPages, Pager } from './pager.js'
+export type { PageReader, PageWriter } from './pages.js'
+export { WritePages } from './write-pages.js'

@@ -1,0 +1,55 @@
+/**
+ * Pages by number: two levels of plain arrays, so that finding one is two loads. A `Page` holds a view and the
+ * b-tree's decoded memo, not the bytes; the cache is bounded by what those are estimated to cost, and gives up whole
+ * chunks, oldest first, since a page is remade in well under a microsecond.
+ */
+import type { PageNumber } from '../units.js'
+import type { Page } from './page.js'
+
+const CHUNK_SHIFT = 10
+const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1
+/** A typed array, the page object and its decoded header, in bytes. */
+const PAGE_COST_BYTES = 400
+
+export class PageCache {
+  #chunks: (Page | undefined)[][] = []
+  readonly #pageMax: number
+  #pageCount = 0
+  /** Chunk numbers in the order they were started. */
+  #order: number[] = []
+
+  constructor(limitBytes: number) {
+    this.#pageMax = Math.max(CHUNK_MASK + 1, Math.floor(limitBytes / PAGE_COST_BYTES))
+  }
+
+  get(number: PageNumber): Page | undefined {
+    return this.#chunks[number >>> CHUNK_SHIFT]?.[number & CHUNK_MASK]
+  }
+
+  set(page: Page): void {
+    if (this.#pageCount >= this.#pageMax) this.#dropOldestChunk()
+    const index = page.number >>> CHUNK_SHIFT
+    let chunk = this.#chunks[index]
+    if (chunk === undefined) {
+      chunk = []
+      this.#chunks[index] = chunk
+      this.#order.push(index)
+    }
+    if (chunk[page.number & CHUNK_MASK] === undefined) this.#pageCount++
+    chunk[page.number & CHUNK_MASK] = page
+  }
+
+  delete(number: PageNumber): void {
+    const chunk = this.#chunks[number >>> CHUNK_SHIFT]
+    if (chunk?.[number & CHUNK_MASK] === undefined) return
+    chunk[number & CHUNK_MASK] = undefined
+    this.#pageCount--
+  }
+
+  #dropOldestChunk(): void {
+    const index = this.#order.shift()
+    if (index === undefined) return
+    this.#pageCount -= this.#chunks[index]!.reduce((count, page) => (page === undefined ? count : count + 1), 0)
+    delete this.#chunks[index]
+  }
+}

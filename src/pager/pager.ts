@@ -1,0 +1,56 @@
+/**
+ * The pager of one connection: committed states to read from, and batches to write. It joins the snapshots of the
+ * log with the pages of the maps.
+ */
+import { type Snapshot, Snapshots, type Wal } from '../wal/index.js'
+import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
+import { BufferPool, WritePages } from './write-pages.js'
+
+/** A held snapshot and the pages of it. */
+export interface HeldPages {
+  readonly snapshot: Snapshot
+  readonly pages: CommittedPages
+}
+
+export class Pager {
+  readonly #source: PageSource
+  readonly #snapshots: Snapshots
+  readonly #pool: BufferPool
+  /** The reader made for the newest snapshot, shared by all who hold that. */
+  #newest: HeldPages | null = null
+
+  constructor(wal: Wal, options: PageSourceOptions) {
+    this.#source = new PageSource(wal, options)
+    this.#snapshots = new Snapshots(wal, this.#source)
+    this.#pool = new BufferPool(wal.pageSize)
+  }
+
+  /** The newest committed state. The caller gives it back with `release`. */
+  acquire(): HeldPages {
+    const snapshot = this.#snapshots.acquire()
+    if (this.#newest?.snapshot === snapshot) return this.#newest
+    try {
+      this.#newest = { snapshot, pages: this.#source.reader(snapshot) }
+      return this.#newest
+    } catch (error) {
+      snapshot.release()
+      throw error
+    }
+  }
+
+  hold(held: HeldPages): HeldPages {
+    held.snapshot.hold()
+    return held
+  }
+
+  release(held: HeldPages): void {
+    held.snapshot.release()
+    if (!held.snapshot.isHeld) held.pages.close()
+  }
+
+  /** A new batch of changes on the newest committed state, the log restarted before if possible. @requires lock WRITE */
+  beginWrite(): WritePages {
+    const state = this.#snapshots.underWrite()
+    return new WritePages(this.#source.reader(state), this.#pool, this.#source.lockBytePage)
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The changed pages of one batch of write transactions, over the newest committed state. A page is copied on its
+ * first write and stays private until the batch is appended to the log; readers see nothing of it.
+ *
+ * Savepoints undo by whole pages: the first write to a page inside a savepoint keeps what it was before. They
+ * nest; the transactions of a batch are savepoints one after the other, so that one that throws is undone alone.
+ *
+ * Invariants: TXN-1 after `rollbackTo` every page, the page count and the freelist are as at `savepoint`. TXN-2
+ * page 1 records the page count whenever that changed. Only used under WRITE, by one committer.
+ */
+import { assert } from '../assert.js'
+import type { EndmarkError } from '../errors.js'
+import { countChange, getSchemaCookie, setPageCount } from '../format/index.js'
+import { type PageNumber, pageNumber } from '../units.js'
+import { Page } from './page.js'
+import { allocatePage, type FreelistHost, freePage } from './page-allocator.js'
+import type { CommittedPages } from './page-source.js'
+import type { PageWriter } from './pages.js'
+
+const PAGE_ONE = pageNumber(1)
+/** Buffers kept for the next batches. */
+const SPARE_BUFFER_MAX = 256
+
+interface Savepoint {
+  readonly pageCount: number
+  /** What each page written since was before: its bytes, or null if it was not changed yet. */
+  readonly before: Map<PageNumber, Uint8Array | null>
+}
+
+/** Page-size buffers, used again from batch to batch. */
+export class BufferPool {
+  readonly #pageSize: number
+  readonly #spare: Uint8Array[] = []
+
+  constructor(pageSize: number) {
+    this.#pageSize = pageSize
+  }
+
+  /** A buffer with whatever content. */
+  take(): Uint8Array {
+    return this.#spare.pop() ?? new Uint8Array(this.#pageSize)
+  }
+
+  copyOf(bytes: Uint8Array): Uint8Array {
+    const copy = this.take()
+    copy.set(bytes)
+    return copy
+  }
+
+  give(buffer: Uint8Array): void {
+    if (this.#spare.length < SPARE_BUFFER_MAX) this.#spare.push(buffer)
+  }
+}
+
+export class WritePages implements PageWriter, FreelistHost {
+  readonly pageSize: number
+  readonly usableSize: number
+  readonly #base: CommittedPages
+  readonly #lockBytePage: PageNumber
+  readonly #pool: BufferPool
+  readonly #dirty = new Map<PageNumber, Page>()
+  readonly #savepoints: Savepoint[] = []
+  #pageCount: number
+  #editCount = 0
+
+  constructor(base: CommittedPages, pool: BufferPool, lockBytePage: PageNumber) {
+    this.#base = base
+    this.#pool = pool
+    this.#lockBytePage = lockBytePage
+    this.pageSize = base.pageSize
+    this.usableSize = base.usableSize
+    this.#pageCount = base.pageCount
+  }
+
+  get pageCount(): number {
+    return this.#pageCount
+  }
+
+  get editCount(): number {
+    return this.#editCount
+  }
+
+  get schemaCookie(): number {
+    return getSchemaCookie(this.page(PAGE_ONE).bytes)
+  }
+
+  /** Pages changed so far. */
+  get dirtyCount(): number {
+    return this.#dirty.size
+  }
+
+  page(number: PageNumber): Page {
+    const dirty = this.#dirty.get(number)
+    if (dirty !== undefined) return dirty
+    // Past the committed page count there are only pages of our own; past ours, none.
+    if (number > this.#pageCount) throw this.#base.corrupt(number, 0, `no page ${number} of ${this.#pageCount}`)
+    return this.#base.page(number)
+  }
+
+  corrupt(page: PageNumber, offset: number, what: string): EndmarkError {
+    return this.#base.corrupt(page, offset, what)
+  }
+
+  writable(number: PageNumber): Page {
+    this.#editCount++
+    const dirty = this.#dirty.get(number)
+    if (dirty !== undefined) {
+      this.#keepForUndo(dirty)
+      return dirty
+    }
+    const bytes = this.#pool.copyOf(this.page(number).bytes)
+    return this.#adopt(number, bytes)
+  }
+
+  blank(number: PageNumber): Page {
+    this.#editCount++
+    const dirty = this.#dirty.get(number)
+    if (dirty !== undefined) {
+      this.#keepForUndo(dirty)
+      dirty.bytes.fill(0)
+      dirty.decoded = null
+      return dirty
+    }
+    const bytes = this.#pool.take()
+    bytes.fill(0)
+    return this.#adopt(number, bytes)
+  }
+
+  grow(): Page {
+    let next = this.#pageCount + 1
+    if (next === this.#lockBytePage) next++
+    this.#pageCount = next
+    return this.blank(pageNumber(next))
+  }
+
+  allocate(): Page {
+    return allocatePage(this)
+  }
+
+  free(number: PageNumber): void {
+    freePage(this, number)
+  }
+
+  /** Starts a part that can be undone alone. */
+  savepoint(): void {
+    this.#savepoints.push({ pageCount: this.#pageCount, before: new Map() })
+  }
+
+  /** Ends the innermost savepoint and keeps its changes. */
+  release(): void {
+    const ended = this.#endSavepoint()
+    const outer = this.#savepoints.at(-1)
+    for (const [number, bytes] of ended.before) {
+      // The outer savepoint has to undo what the inner one did, unless it knows an older version already.
+      if (outer !== undefined && !outer.before.has(number)) outer.before.set(number, bytes)
+      else if (bytes !== null) this.#pool.give(bytes)
+    }
+  }
+
+  /** Ends the innermost savepoint and undoes its changes. Page objects obtained before are no longer valid. */
+  rollback(): void {
+    const ended = this.#endSavepoint()
+    this.#editCount++
+    this.#pageCount = ended.pageCount
+    for (const [number, bytes] of ended.before) {
+      this.#pool.give(this.#dirty.get(number)!.bytes)
+      if (bytes === null) this.#dirty.delete(number)
+      else this.#dirty.set(number, new Page(number, bytes, true))
+    }
+  }
+
+  /**
+   * The changed pages in page order, ready for the log. Page 1 then carries the page count.
+   * @returns an empty list if nothing was changed
+   */
+  finish(): Page[] {
+    assert(this.#savepoints.length === 0, 'a batch ends outside of all savepoints')
+    if (this.#dirty.size === 0) return []
+    if (this.#pageCount !== this.#base.pageCount) this.writable(PAGE_ONE)
+    const pageOne = this.#dirty.get(PAGE_ONE)
+    if (pageOne !== undefined) {
+      setPageCount(pageOne.bytes, this.#pageCount)
+      countChange(pageOne.bytes)
+    }
+    return [...this.#dirty.values()].sort((a, b) => a.number - b.number)
+  }
+
+  /** Ends the batch, whatever became of it: its buffers are used again, so its pages must not be. */
+  discard(): void {
+    for (const page of this.#dirty.values()) this.#pool.give(page.bytes)
+    this.#dirty.clear()
+    this.#savepoints.length = 0
+  }
+
+  #endSavepoint(): Savepoint {
+    const ended = this.#savepoints.pop()
+    assert(ended !== undefined, 'no savepoint to end')
+    return ended
+  }
+
+  #adopt(number: PageNumber, bytes: Uint8Array): Page {
+    const page = new Page(number, bytes, true)
+    this.#dirty.set(number, page)
+    const savepoint = this.#savepoints.at(-1)
+    if (savepoint !== undefined && !savepoint.before.has(number)) savepoint.before.set(number, null)
+    return page
+  }
+
+  #keepForUndo(page: Page): void {
+    const savepoint = this.#savepoints.at(-1)
+    if (savepoint === undefined || savepoint.before.has(page.number)) return
+    savepoint.before.set(page.number, this.#pool.copyOf(page.bytes))
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * Group commit: all transactions that wait in this connection become one batch, with one lock, one append to the log
+ * and one sync. A transaction is a function over the batch's pages, run inside a savepoint of its own, so that one that
+ * throws is undone alone and the others of its batch commit.
+ *
+ *   queued ──► running (in its savepoint) ──► appended ──► synced ──► published, resolved
+ *     │ abort        │ throws: undone, rejected   │ fails: whole batch rejected, nothing published
+ *
+ * While one batch syncs, the next one is collected. Scheduling goes through the end of the event-loop turn: everyone
+ * whom the last batch released can join the next one, and a loop of awaited commits does not starve the event loop.
+ *
+ * Locks: WRITE from before the first transaction runs until the batch is published. TXN-3: nothing is resolved
+ * before it is published, and nothing is published before it is as durable as its mode asks.
+ */
+import { assert } from '../assert.js'
+import { abortError, EndmarkError } from '../errors.js'
+import type { Pager, WritePages } from '../pager/index.js'
+import { type Blocking, LogAppender, runAsync, runSync, type Synchronous, type Wal } from '../wal/index.js'
+
+/** One transaction: changes `pages`, and may be run again on another state. */
+export type Work<T> = (pages: WritePages) => T
+
+export interface CommitOptions {
+  readonly synchronous: Synchronous
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface GroupCommitHooks {
+  /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
+  readonly beforeBatch: () => void
+  /** Called when a batch was published. */
+  readonly afterCommit: () => void
+}
+
+interface Waiting {
+  readonly work: Work<unknown>
+  readonly synchronous: Synchronous
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  readonly signal: AbortSignal | undefined
+  readonly onAbort: (() => void) | null
+  isCancelled: boolean
+  outcome: { readonly value: unknown } | { readonly error: unknown } | null
+}
+
+/** A batch takes no further transaction once it has changed this much. */
+const BATCH_SIZE_BYTES = 8 << 20
+/** A disk whose syncs take no longer than this is waited for on the spot when only one caller waits anyway. */
+const INLINE_SYNC_MAX_MS = 0.3
+/** Weight of the newest measurement in the average. */
+const SYNC_AVERAGE_WEIGHT = 0.2
+
+const STRENGTH: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2, extra: 3 }
+
+export class GroupCommit {
+  readonly #wal: Wal
+  readonly #pager: Pager
+  readonly #hooks: GroupCommitHooks
+  readonly #appender: LogAppender
+  #queue: Waiting[] = []
+  #isScheduled = false
+  /** The batch that is being committed, if any. */
+  #running: Promise<void> | null = null
+  #syncAverageMs = Number.POSITIVE_INFINITY
+
+  constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks) {
+    this.#wal = wal
+    this.#pager = pager
+    this.#hooks = hooks
+    this.#appender = new LogAppender(wal)
+  }
+
+  /** Queues a transaction; resolves with its value once it is durable as asked and visible to everyone. */
+  run<T>(work: Work<T>, { synchronous, signal }: CommitOptions): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (signal?.aborted) return reject(abortError(signal))
+      const waiting: Waiting = {
+        work,
+        synchronous,
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        signal,
+        onAbort: signal === undefined ? null : () => cancel(waiting),
+        isCancelled: false,
+        outcome: null,
+      }
+      if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
+      this.#queue.push(waiting)
+      this.#schedule()
+    })
+  }
+
+  /**
+   * Commits one transaction, blocking the thread.
+   * @throws ENDMARK_BUSY while an asynchronous commit of this connection is under way: it cannot end while we block
+   */
+  runSync<T>(work: Work<T>, { synchronous }: Pick<CommitOptions, 'synchronous'>): T {
+    if (this.#running !== null) {
+      const message = 'an asynchronous commit of this Database is under way; await it before a blocking one'
+      throw new EndmarkError('ENDMARK_BUSY', message)
+    }
+    let outcome: T | undefined
+    let failure: { readonly error: unknown } | undefined
+    const waiting: Waiting = {
+      work,
+      synchronous,
+      resolve: (value) => {
+        outcome = value as T
+      },
+      reject: (error) => {
+        failure = { error }
+      },
+      signal: undefined,
+      onAbort: null,
+      isCancelled: false,
+      outcome: null,
+    }
+    runSync(this.#commit([waiting]))
+    settle(waiting)
+    if (failure !== undefined) throw failure.error
+    return outcome as T
+  }
+
+  /** Resolves when nothing waits any more. */
+  async drain(): Promise<void> {
+    while (this.#queue.length > 0 || this.#running !== null) {
+      if (this.#running === null) this.#startBatch()
+      await this.#running
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#running !== null) return
+    this.#isScheduled = true
+    this.#wal.vfs.endOfTurn(() => {
+      this.#isScheduled = false
+      this.#startBatch()
+    })
+  }
+
+  #startBatch(): void {
+    if (this.#running !== null || this.#queue.length === 0) return
+    const batch = this.#queue
+    this.#queue = []
+    this.#running = this.#commitAll(batch).finally(() => {
+      this.#running = null
+      if (this.#queue.length > 0) this.#schedule()
+    })
+  }
+
+  /** Commits the batch; its callers hear of every outcome, so this never rejects. */
+  async #commitAll(batch: Waiting[]): Promise<void> {
+    try {
+      await runAsync(this.#commit(batch))
+    } catch (error) {
+      for (const waiting of batch) waiting.outcome ??= { error }
+    }
+    // What did not fit into this batch goes first into the next one.
+    const left = batch.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
+    if (left.length > 0) this.#queue = left.concat(this.#queue)
+    for (const waiting of batch) if (waiting.outcome !== null) settle(waiting)
+  }
+
+  *#commit(batch: readonly Waiting[]): Blocking<void> {
+    const wal = this.#wal
+    wal.assertHealthy()
+    yield* wal.lockWrite(batch.length === 1 ? batch[0]!.signal : undefined)
+    try {
+      this.#hooks.beforeBatch()
+      const pages = this.#pager.beginWrite()
+      try {
+        const synchronous = apply(batch, pages)
+        yield* this.#append(pages, synchronous, batch.length)
+      } catch (error) {
+        // Nothing was published: whoever believed to be done is not.
+        for (const waiting of batch)
+          if (waiting.outcome !== null && 'value' in waiting.outcome) waiting.outcome = { error }
+        throw error
+      } finally {
+        pages.discard()
+      }
+    } finally {
+      wal.locks.releaseExclusive('WRITE')
+    }
+    this.#hooks.afterCommit()
+  }
+
+  *#append(pages: WritePages, synchronous: Synchronous, batchSize: number): Blocking<void> {
+    const dirty = pages.finish()
+    if (dirty.length === 0) return
+    const { vfs } = this.#wal
+    const syncInline = batchSize === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
+    const startMs = vfs.now()
+    yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
+    if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
+  }
+
+  /** Running average over appends; starts at the first one. */
+  #measure(durationMs: number): void {
+    const average = this.#syncAverageMs
+    this.#syncAverageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
+  }
+}
+
+/** Runs the transactions of a batch, each in its savepoint, until it is full. @returns the strongest mode among them */
+function apply(batch: readonly Waiting[], pages: WritePages): Synchronous {
+  let synchronous: Synchronous = 'off'
+  for (const waiting of batch) {
+    if (waiting.isCancelled) continue
+    if (pages.dirtyCount * pages.pageSize >= BATCH_SIZE_BYTES) break
+    pages.savepoint()
+    try {
+      waiting.outcome = { value: waiting.work(pages) }
+      pages.release()
+    } catch (error) {
+      pages.rollback()
+      waiting.outcome = { error }
+      continue
+    }
+    if (STRENGTH[waiting.synchronous] > STRENGTH[synchronous]) synchronous = waiting.synchronous
+  }
+  return synchronous
+}
+
+/** An abort counts only while the transaction has not run: afterwards it is committed with its batch. */
+function cancel(waiting: Waiting): void {
+  if (waiting.outcome !== null || waiting.isCancelled) return
+  waiting.isCancelled = true
+  waiting.reject(abortError(waiting.signal!))
+}
+
+function settle(waiting: Waiting): void {
+  if (waiting.onAbort !== null) waiting.signal?.removeEventListener('abort', waiting.onAbort)
+  const { outcome } = waiting
+  assert(outcome !== null, 'a transaction is settled once it has an outcome')
+  if ('value' in outcome) waiting.resolve(outcome.value)
+  else waiting.reject(outcome.error)
+}
