@@ -2,17 +2,14 @@
  * Real SQLite as the referee, in a process of its own: inside the test's process, closing any descriptor of
  * the database would drop the locks that SQLite holds on it.
  *
- * Work for SQLite is sent as a function that gets the open database (`call`), so that a loop of a thousand
- * commits runs there while the test goes on here. Values travel by structured clone: bigint and blobs survive.
- *
  * The process runs on the Node that better-sqlite3 was compiled for. Where the tests themselves run on
  * another one, ENDMARK_REFEREE_NODE names it.
  */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import type { Database, RunResult } from 'better-sqlite3'
+import { RemoteDatabase } from './remote-database.js'
 
 const PROCESS_FILE = fileURLToPath(new URL('./referee-process.js', import.meta.url))
 const REFEREE_NODE = process.env.ENDMARK_REFEREE_NODE ?? process.execPath
@@ -31,19 +28,6 @@ export interface RefereeOptions {
   /** Milliseconds that SQLite waits for a lock; 10,000 if not given. */
   readonly timeoutMs?: number
   readonly readOnly?: boolean
-}
-
-/** One request: the source of a function `(db, ...parameters) => value`. */
-export interface RefereeRequest {
-  readonly id: number
-  readonly source: string
-  readonly parameters: readonly unknown[]
-}
-
-export interface RefereeAnswer {
-  readonly id: number
-  readonly value?: unknown
-  readonly error?: { readonly message: string; readonly code: string | undefined }
 }
 
 /** Opens the database at `path` in a SQLite process that ends with the test at the latest. */
@@ -66,7 +50,7 @@ export async function askSqlite<Result, Parameters extends unknown[]>(
   path: string,
   work: (db: Database, ...parameters: Parameters) => Result,
   ...parameters: Parameters
-): Promise<Result> {
+): Promise<Awaited<Result>> {
   const referee = await startReferee(t, path)
   const result = await referee.call(work, ...parameters)
   await referee.close()
@@ -78,32 +62,7 @@ export function integrityCheck(t: ExecutionContext<unknown>, path: string): Prom
   return askSqlite(t, path, findings)
 }
 
-export class Referee {
-  readonly #child: ChildProcess
-  readonly #waiting = new Map<number, (answer: RefereeAnswer) => void>()
-  #lastId = 0
-
-  constructor(child: ChildProcess) {
-    this.#child = child
-    child.on('message', (answer) => this.#receive(answer as RefereeAnswer))
-    child.on('exit', (code, signal) => this.#failAll(`the SQLite process ended (${signal ?? code})`))
-  }
-
-  /** Runs `work` in the SQLite process. It travels as source text, so it can see its parameters only. */
-  async call<Result, Parameters extends unknown[]>(
-    work: (db: Database, ...parameters: Parameters) => Result,
-    ...parameters: Parameters
-  ): Promise<Result> {
-    const id = ++this.#lastId
-    const answered = new Promise<RefereeAnswer>((resolve) => this.#waiting.set(id, resolve))
-    const request: RefereeRequest = { id, source: work.toString(), parameters }
-    if (this.#child.connected) this.#child.send(request)
-    else this.#failAll('the SQLite process has ended')
-    const { value, error } = await answered
-    if (error !== undefined) throw Object.assign(new Error(error.message), { code: error.code })
-    return value as Result
-  }
-
+export class Referee extends RemoteDatabase<Database> {
   exec(sql: string): Promise<void> {
     return this.call((db, text) => void db.exec(text), sql)
   }
@@ -118,15 +77,7 @@ export class Referee {
 
   /** The first column of the first row. */
   value(sql: string, ...parameters: unknown[]): Promise<unknown> {
-    return this.call(
-      (db, text, values) =>
-        db
-          .prepare(text)
-          .pluck()
-          .get(...values),
-      sql,
-      parameters,
-    )
+    return this.call((db, text, values) => Object.values(db.prepare(text).get(...values) as Row)[0], sql, parameters)
   }
 
   /** 'ok', or all findings. */
@@ -141,28 +92,7 @@ export class Referee {
   /** Closes the database as a well-behaved program does, and ends the process. */
   async close(): Promise<void> {
     await this.call((db) => void db.close())
-    await this.#ended(() => this.#child.disconnect())
-  }
-
-  /** Ends the process at once, as `kill -9` does, and waits until it is gone. */
-  async kill(): Promise<void> {
-    await this.#ended(() => this.#child.kill('SIGKILL'))
-  }
-
-  async #ended(end: () => void): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const exited = once(this.#child, 'exit')
-    end()
-    await exited
-  }
-
-  #receive(answer: RefereeAnswer): void {
-    this.#waiting.get(answer.id)?.(answer)
-    this.#waiting.delete(answer.id)
-  }
-
-  #failAll(message: string): void {
-    for (const id of [...this.#waiting.keys()]) this.#receive({ id, error: { message, code: undefined } })
+    await this.end()
   }
 }
 
