@@ -8,10 +8,9 @@
  */
 import { assert } from '../assert.js'
 import { corrupt, EndmarkError } from '../errors.js'
-import { framePageOffset, getPageCount, getSchemaCookie, isPageCountValid, lockBytePage } from '../format/index.js'
-import { type FrameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
+import { getPageCount, getSchemaCookie, isPageCountValid, lockBytePage } from '../format/index.js'
+import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import type { CommittedState, FrameMap, FrameMapListener, Wal } from '../wal/index.js'
-import { MapWindows } from './map-windows.js'
 import { Page } from './page.js'
 import { PageCache } from './page-cache.js'
 import type { PageReader } from './pages.js'
@@ -34,8 +33,7 @@ export class PageSource implements FrameMapListener {
   readonly lockBytePage: PageNumber
   readonly mainPath: string
   readonly logPath: string
-  readonly #main: MapWindows
-  readonly #log: MapWindows
+  readonly #wal: Wal
   readonly #cacheLimitBytes: number
   #current: PageTable
 
@@ -45,8 +43,7 @@ export class PageSource implements FrameMapListener {
     this.lockBytePage = lockBytePage(wal.pageSize)
     this.mainPath = wal.main.path
     this.logPath = wal.log.path
-    this.#main = new MapWindows(wal.main)
-    this.#log = new MapWindows(wal.log.file)
+    this.#wal = wal
     this.#cacheLimitBytes = options.cacheLimitBytes
     this.#current = { frames: null, cache: new PageCache(options.cacheLimitBytes) }
   }
@@ -55,16 +52,32 @@ export class PageSource implements FrameMapListener {
     this.#current.cache.delete(page)
   }
 
-  mapReplaced(next: FrameMap, { keepUnlogged }: { readonly keepUnlogged: boolean }): void {
+  mapReplaced(next: FrameMap, { isBackfilled }: { readonly isBackfilled: boolean }): void {
     const old = this.#current
     const { cache } = old
     // Snapshots that still read by the old map start a cache of their own.
     old.cache = new PageCache(this.#cacheLimitBytes)
-    if (keepUnlogged) old.frames?.forEachPage((page) => cache.delete(page))
-    this.#current = { frames: next, cache: keepUnlogged ? cache : new PageCache(this.#cacheLimitBytes) }
     // Files become shorter only between generations: the log when it is truncated, the main file after a shrink.
-    this.#main.forgetSize()
-    this.#log.forgetSize()
+    this.#wal.mainWindows.forgetSize()
+    this.#wal.log.windows.forgetSize()
+    if (isBackfilled) old.frames?.forEachPage((page) => this.#moveToMain(cache, page))
+    this.#current = { frames: next, cache: isBackfilled ? cache : new PageCache(this.#cacheLimitBytes) }
+  }
+
+  /** The main file now has what the log had of this page, so what was decoded of it stays right. */
+  #moveToMain(cache: PageCache, number: PageNumber): void {
+    const known = cache.get(number)
+    if (known === undefined) return
+    cache.delete(number)
+    const bytes = this.#viewOfMain(number)
+    if (bytes === null) return
+    const page = new Page(number, bytes, false)
+    page.decoded = known.decoded
+    cache.set(page)
+  }
+
+  #viewOfMain(number: PageNumber): Uint8Array | null {
+    return this.#wal.mainWindows.view((number - 1) * this.pageSize, this.pageSize)
   }
 
   /** Reads of one committed state; it must be held (or WRITE be) for as long as the reader is used. */
@@ -79,21 +92,34 @@ export class PageSource implements FrameMapListener {
 
   /** The page as that frame has it, or as the main file has it for frame 0. */
   load(number: PageNumber, frame: FrameNumber): Page {
-    const { pageSize } = this
     if (frame !== NO_FRAME) {
-      const bytes = this.#log.view(framePageOffset(frame, pageSize), pageSize)
+      const bytes = this.#wal.log.page(frame, this.pageSize)
       if (bytes === null) throw corrupt({ file: this.logPath, what: `the log ends before frame ${frame}` })
       return new Page(number, bytes, false)
     }
-    const bytes = this.#main.view((number - 1) * pageSize, pageSize)
+    const bytes = this.#viewOfMain(number)
     if (bytes === null) throw corrupt({ file: this.mainPath, page: number, what: 'the file ends before this page' })
     return new Page(number, bytes, false)
+  }
+
+  /**
+   * Takes over the pages of a batch that was just published as frames from `first` on: what the b-tree decoded of them
+   * stays right, now over the log. They must not be used as dirty pages any more.
+   */
+  adopt(pages: readonly Page[], first: FrameNumber): void {
+    const { cache } = this.#current
+    for (let i = 0; i < pages.length; i++) {
+      const { number, decoded } = pages[i]!
+      const page = this.load(number, frameNumber(first + i))
+      page.decoded = decoded
+      cache.set(page)
+    }
   }
 
   /** Page count of a state for which the log has none: that of the file header if it is kept, else the file's length. */
   mainPageCount(pageOne: Page): number {
     if (isPageCountValid(pageOne.bytes) && getPageCount(pageOne.bytes) > 0) return getPageCount(pageOne.bytes)
-    return Math.ceil(this.#main.size() / this.pageSize)
+    return Math.ceil(this.#wal.mainWindows.size() / this.pageSize)
   }
 }
 

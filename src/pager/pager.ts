@@ -2,7 +2,9 @@
  * The pager of one connection: committed states to read from, and batches to write. It joins the snapshots of the
  * log with the pages of the maps.
  */
+import { frameNumber } from '../units.js'
 import { type Snapshot, Snapshots, type Wal } from '../wal/index.js'
+import type { Page } from './page.js'
 import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
 import { BufferPool, WritePages } from './write-pages.js'
 
@@ -13,6 +15,7 @@ export interface HeldPages {
 }
 
 export class Pager {
+  readonly #wal: Wal
   readonly #source: PageSource
   readonly #snapshots: Snapshots
   readonly #pool: BufferPool
@@ -20,6 +23,7 @@ export class Pager {
   #newest: HeldPages | null = null
 
   constructor(wal: Wal, options: PageSourceOptions) {
+    this.#wal = wal
     this.#source = new PageSource(wal, options)
     this.#snapshots = new Snapshots(wal, this.#source)
     this.#pool = new BufferPool(wal.pageSize)
@@ -52,5 +56,11 @@ export class Pager {
   beginWrite(): WritePages {
     const state = this.#snapshots.underWrite()
     return new WritePages(this.#source.reader(state), this.#pool, this.#source.lockBytePage)
+  }
+
+  /** Follows a batch that was just published. The pages must not be used any more. @requires lock WRITE */
+  endWrite(published: readonly Page[]): void {
+    this.#snapshots.follow()
+    this.#source.adopt(published, frameNumber(this.#wal.header.endMark - published.length + 1))
   }
 }

@@ -15,7 +15,8 @@
 import { assert } from '../assert.js'
 import { abortError, EndmarkError } from '../errors.js'
 import type { Pager, WritePages } from '../pager/index.js'
-import { type Blocking, LogAppender, runAsync, runSync, type Synchronous, type Wal } from '../wal/index.js'
+import type { Synchronous } from '../units.js'
+import { type Blocking, LogAppender, runAsync, runSync, type Wal } from '../wal/index.js'
 
 /** One transaction: changes `pages`, and may be run again on another state. */
 export type Work<T> = (pages: WritePages) => T
@@ -28,8 +29,8 @@ export interface CommitOptions {
 export interface GroupCommitHooks {
   /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
   readonly beforeBatch: () => void
-  /** Called when a batch was published. */
-  readonly afterCommit: () => void
+  /** Called when a batch was published and WRITE let go; `blocking` as the commit itself was. */
+  readonly afterCommit: (commit: { readonly blocking: boolean }) => void
 }
 
 interface Waiting {
@@ -59,6 +60,8 @@ export class GroupCommit {
   readonly #appender: LogAppender
   #queue: Waiting[] = []
   #isScheduled = false
+  /** A blocking commit is on the stack. */
+  #isBlocking = false
   /** The batch that is being committed, if any. */
   #running: Promise<void> | null = null
   #syncAverageMs = Number.POSITIVE_INFINITY
@@ -95,8 +98,9 @@ export class GroupCommit {
    * @throws ENDMARK_BUSY while an asynchronous commit of this connection is under way: it cannot end while we block
    */
   runSync<T>(work: Work<T>, { synchronous }: Pick<CommitOptions, 'synchronous'>): T {
-    if (this.#running !== null) {
-      const message = 'an asynchronous commit of this Database is under way; await it before a blocking one'
+    if (this.#running !== null || this.#isBlocking) {
+      const message =
+        'another commit of this Database is under way and cannot end while this one blocks: await it first'
       throw new EndmarkError('ENDMARK_BUSY', message)
     }
     let outcome: T | undefined
@@ -115,8 +119,14 @@ export class GroupCommit {
       isCancelled: false,
       outcome: null,
     }
-    runSync(this.#commit([waiting]))
+    this.#isBlocking = true
+    try {
+      runSync(this.#commit([waiting]))
+    } finally {
+      this.#isBlocking = false
+    }
     settle(waiting)
+    this.#hooks.afterCommit({ blocking: true })
     if (failure !== undefined) throw failure.error
     return outcome as T
   }
@@ -152,6 +162,7 @@ export class GroupCommit {
   async #commitAll(batch: Waiting[]): Promise<void> {
     try {
       await runAsync(this.#commit(batch))
+      this.#hooks.afterCommit({ blocking: false })
     } catch (error) {
       for (const waiting of batch) waiting.outcome ??= { error }
     }
@@ -182,7 +193,6 @@ export class GroupCommit {
     } finally {
       wal.locks.releaseExclusive('WRITE')
     }
-    this.#hooks.afterCommit()
   }
 
   *#append(pages: WritePages, synchronous: Synchronous, batchSize: number): Blocking<void> {
@@ -192,6 +202,7 @@ export class GroupCommit {
     const syncInline = batchSize === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
+    this.#pager.endWrite(dirty)
     if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
   }
 

@@ -1,5 +1,6 @@
 export { type Blocking, type BlockingStep, datasyncStep, delayStep, runAsync, runSync } from './blocking.js'
 export { type WaitOptions, waitFor } from './lock-wait.js'
+export { MapWindows } from './map-windows.js'
 export type { MapProviderName } from './node-map.js'
 export { NodeVfs, type NodeVfsOptions, nodeVfs } from './node-vfs.js'
 export { type FileSystemOptions, refuseFileSystem, refusePlatform } from './platform-guard.js'

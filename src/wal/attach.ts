@@ -22,9 +22,9 @@ import {
   setPageCount,
   VERSION_WAL,
 } from '../format/index.js'
+import type { Synchronous } from '../units.js'
 import { type Blocking, datasyncStep, runSync, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { backfillAll } from './checkpoint.js'
-import type { Synchronous } from './log-append.js'
 import { MainLock } from './main-lock.js'
 import { Wal } from './wal.js'
 import { WalFile } from './wal-file.js'
@@ -51,6 +51,7 @@ export interface Attachment {
   readonly wal: Wal
   readonly mainLock: MainLock
   readonly shm: VfsFile
+  readonly readOnly: boolean
 }
 
 export function* attach(givenPath: string, options: AttachOptions): Blocking<Attachment> {
@@ -184,7 +185,7 @@ function* attachIndex(files: OpenFiles, options: AttachOptions): Blocking<Attach
     const walFile = new WalFile(log, vfs, folder)
     const wal = new Wal({ vfs, main, log: walFile, index, locks, pageSize: header.pageSize, timeoutMs })
     yield* wal.refresh()
-    return { path, folder, header, wal, mainLock, shm }
+    return { path, folder, header, wal, mainLock, shm, readOnly: options.readOnly }
   } catch (error) {
     shm.close()
     throw error
@@ -207,10 +208,10 @@ function tryJoinIndex(shm: VfsFile, locks: WalLocks): boolean {
  * @returns why the clean-up of the last closer failed, or null
  */
 export function detach(attachment: Attachment, synchronous: Synchronous): unknown {
-  const { wal, mainLock, shm } = attachment
+  const { wal, mainLock, shm, readOnly } = attachment
   let failure: unknown = null
   try {
-    if (!wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
+    if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
   } catch (error) {
     failure = error
   }

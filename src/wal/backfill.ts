@@ -11,10 +11,10 @@
 import { assert } from '../assert.js'
 import { corrupt } from '../errors.js'
 import { READ_MARK_UNUSED, READ_SLOT_COUNT } from '../format/index.js'
+import type { Synchronous } from '../units.js'
 import { type FrameNumber, frameNumber } from '../units.js'
 import { type Blocking, type BlockingStep, datasyncStep, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
-import type { Synchronous } from './log-append.js'
 import { MAIN_FILE_SLOT } from './read-mark.js'
 import type { Wal } from './wal.js'
 
@@ -119,13 +119,15 @@ function* copyFrames(
   const frames = newestFrames(wal, { start, safe, pageCount: header.pageCount })
   const { pageSize } = wal
   const pagesPerWrite = Math.max(1, WRITE_SIZE_BYTES / pageSize)
-  const buffer = new Uint8Array(pagesPerWrite * pageSize)
+  // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
+  wal.log.windows.forgetSize()
   let copiedBytes = 0
   for (let from = 0; from < frames.length; ) {
     const count = runLength(frames, from, pagesPerWrite)
-    for (let i = 0; i < count; i++)
-      readFrame(wal, frames[from + i]!.frame, buffer.subarray(i * pageSize, (i + 1) * pageSize))
-    wal.main.write([buffer.subarray(0, count * pageSize)], (frames[from]!.page - 1) * pageSize)
+    const run = frames.slice(from, from + count)
+    // Straight from the map of the log: no copy of ours in between.
+    const pages = run.map(({ frame }) => pageOf(wal, frame))
+    wal.main.write(pages, (run[0]!.page - 1) * pageSize)
     from += count
     copiedBytes += count * pageSize
     if (copiedBytes < BYTES_PER_TURN) continue
@@ -161,7 +163,8 @@ function runLength(frames: readonly PageFrame[], from: number, max: number): num
   return count
 }
 
-function readFrame(wal: Wal, frame: FrameNumber, target: Uint8Array): void {
-  if (!wal.log.readPage(frame, target))
-    throw corrupt({ file: wal.log.path, what: `the log ends before frame ${frame}` })
+function pageOf(wal: Wal, frame: FrameNumber): Uint8Array {
+  const bytes = wal.log.page(frame, wal.pageSize)
+  if (bytes === null) throw corrupt({ file: wal.log.path, what: `the log ends before frame ${frame}` })
+  return bytes
 }

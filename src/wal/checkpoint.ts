@@ -5,10 +5,11 @@
  *
  * Locks: CKPT for all of it; WRITE as well for full, restart and truncate; see backfill.ts for READ(n).
  */
+
+import type { Synchronous } from '../units.js'
 import { NO_FRAME } from '../units.js'
 import type { Blocking } from '../vfs/index.js'
 import { type BackfillOptions, backfill, tryFor } from './backfill.js'
-import type { Synchronous } from './log-append.js'
 import { publishEmptyLog, withLogSlots } from './log-restart.js'
 import type { Wal } from './wal.js'
 
@@ -19,6 +20,8 @@ export interface CheckpointOptions {
   readonly synchronous: Synchronous
   /** Milliseconds to wait for writers and readers in the modes that wait. */
   readonly timeoutMs: number
+  /** Milliseconds to wait for readers, if that is to be less. */
+  readonly readerTimeoutMs?: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -44,7 +47,7 @@ export function* checkpoint(wal: Wal, options: CheckpointOptions): Blocking<Chec
       return { ...(yield* passive(wal, { ...waiting, waitMs: 0 })), busy: true }
     }
     try {
-      return yield* complete(wal, options.mode, waiting)
+      return yield* complete(wal, options.mode, { ...waiting, waitMs: options.readerTimeoutMs ?? waitMs })
     } finally {
       locks.releaseExclusive('WRITE')
     }

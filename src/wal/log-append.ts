@@ -8,13 +8,10 @@
  */
 import { assert } from '../assert.js'
 import { FRAME_HEADER_SIZE, isNativeBigEndian, sealFrame, WalChecksum } from '../format/index.js'
-import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber } from '../units.js'
+import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, type Synchronous } from '../units.js'
 import type { Blocking } from '../vfs/index.js'
 import type { IndexHeader } from './index-header.js'
 import type { Wal } from './wal.js'
-
-/** SQLite's meaning: `off` never syncs, `normal` only in checkpoints, `full` and `extra` at each commit. */
-export type Synchronous = 'off' | 'normal' | 'full' | 'extra'
 
 export interface FramePage {
   readonly number: PageNumber

@@ -33,10 +33,10 @@ export interface FrameMapListener {
   /** A frame of this page was entered into the current map. */
   pageChanged(page: PageNumber): void
   /**
-   * `next` takes the place of the current map. With `keepUnlogged`, pages without a frame in the old map are still
-   * as the main file has them; without, anything may have changed.
+   * `next` takes the place of the current map. With `isBackfilled` the main file has the newest version that the old map
+   * knew of every page, and no page has changed since; without, anything may have changed.
    */
-  mapReplaced(next: FrameMap, options: { readonly keepUnlogged: boolean }): void
+  mapReplaced(next: FrameMap, options: { readonly isBackfilled: boolean }): void
 }
 
 export class Snapshot implements CommittedState {
@@ -120,8 +120,14 @@ export class Snapshots {
     locks.assertHeld('WRITE')
     // Before the restart, so that what is cached of the main file is known to be right after it.
     this.#extendTo(header)
-    if (tryRestart(this.#wal)) this.#replace(new FrameMap(NO_FRAME), header, { keepUnlogged: true })
+    if (tryRestart(this.#wal)) this.#replace(new FrameMap(NO_FRAME), header, { isBackfilled: true })
     return { frames: this.#frames, frameMax: header.endMark, endMark: header.endMark, pageCount: header.pageCount }
+  }
+
+  /** Brings the frame map up to what this connection has just published. @requires lock WRITE */
+  follow(): void {
+    this.#wal.locks.assertHeld('WRITE')
+    this.#extendTo(this.#wal.header)
   }
 
   /** READ(0): every frame up to the end mark is in the main file, so a map without frames will do. */
@@ -129,7 +135,7 @@ export class Snapshots {
     const { endMark } = header
     const isSame = this.#mapped.hasSaltsOf(header) && this.#mapped.endMark === endMark
     if (isSame && this.#frames.size === 0 && this.#frames.base === endMark) return
-    this.#replace(new FrameMap(endMark), header, { keepUnlogged: isSame })
+    this.#replace(new FrameMap(endMark), header, { isBackfilled: isSame })
   }
 
   #extendTo(header: IndexHeader): void {
@@ -137,7 +143,7 @@ export class Snapshots {
     if (!isExtension || header.pageCount < this.#mapped.pageCount) {
       // What is backfilled now stays in the main file, so the map may begin there.
       const base = Math.min(this.#wal.index.backfill, header.endMark) as FrameNumber
-      this.#replace(new FrameMap(base), header, { keepUnlogged: false })
+      this.#replace(new FrameMap(base), header, { isBackfilled: false })
     }
     this.#frames.extend(this.#wal.index, header.endMark, this.#pageChanged)
     this.#mapped.copyFrom(header)
@@ -145,7 +151,7 @@ export class Snapshots {
 
   readonly #pageChanged = (page: PageNumber): void => this.#listener.pageChanged(page)
 
-  #replace(next: FrameMap, header: IndexHeader, options: { readonly keepUnlogged: boolean }): void {
+  #replace(next: FrameMap, header: IndexHeader, options: { readonly isBackfilled: boolean }): void {
     this.#listener.mapReplaced(next, options)
     this.#frames = next
     this.#mapped.copyFrom(header)

@@ -17,16 +17,18 @@ import {
   type WalHeader,
 } from '../format/index.js'
 import { type FrameNumber, NO_FRAME } from '../units.js'
-import { type Blocking, datasyncStep, type Vfs, type VfsFile } from '../vfs/index.js'
+import { type Blocking, datasyncStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
 
 export class WalFile {
   readonly file: VfsFile
+  readonly windows: MapWindows
   readonly #vfs: Vfs
   readonly #folder: string
   #isFolderSynced = false
 
   constructor(file: VfsFile, vfs: Vfs, folder: string) {
     this.file = file
+    this.windows = new MapWindows(file)
     this.#vfs = vfs
     this.#folder = folder
   }
@@ -55,9 +57,9 @@ export class WalFile {
     this.file.write([frames], frameOffset(first, pageSize))
   }
 
-  /** Reads one page image. @returns false if the file ends before it does */
-  readPage(frame: FrameNumber, target: Uint8Array): boolean {
-    return this.file.read(target, framePageOffset(frame, target.length)) === target.length
+  /** The page image of a frame, straight from the map; null if the file ends before it does. */
+  page(frame: FrameNumber, pageSize: number): Uint8Array | null {
+    return this.windows.view(framePageOffset(frame, pageSize), pageSize)
   }
 
   /** Complete frames the file has room for, valid or not. */

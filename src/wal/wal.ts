@@ -6,7 +6,7 @@
  * like those of different processes, since each has open file descriptions of its own.
  */
 import { EndmarkError, unsupported } from '../errors.js'
-import { type Blocking, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
+import { type Blocking, MapWindows, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
 import { recover } from './recovery.js'
 import type { WalFile } from './wal-file.js'
@@ -27,6 +27,7 @@ export interface WalParts {
 export class Wal {
   readonly vfs: Vfs
   readonly main: VfsFile
+  readonly mainWindows: MapWindows
   readonly log: WalFile
   readonly index: WalIndex
   readonly locks: WalLocks
@@ -39,6 +40,7 @@ export class Wal {
   constructor(parts: WalParts) {
     this.vfs = parts.vfs
     this.main = parts.main
+    this.mainWindows = new MapWindows(parts.main)
     this.log = parts.log
     this.index = parts.index
     this.locks = parts.locks

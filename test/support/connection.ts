@@ -4,7 +4,7 @@
  */
 import { Pager, type WritePages } from '../../src/pager/index.js'
 import { GroupCommit } from '../../src/txn/group-commit.js'
-import { pageNumber } from '../../src/units.js'
+import { pageNumber, type Synchronous } from '../../src/units.js'
 import { nodeVfs, type Vfs } from '../../src/vfs/index.js'
 import {
   type Attachment,
@@ -15,7 +15,6 @@ import {
   detach,
   runAsync,
   runSync,
-  type Synchronous,
   type Wal,
 } from '../../src/wal/index.js'
 

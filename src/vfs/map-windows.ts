@@ -6,7 +6,7 @@
  * length is asked for again only when a view needs more than is known. When the file may have become shorter,
  * `forgetSize` must be called before the next view.
  */
-import type { VfsFile } from '../vfs/index.js'
+import type { VfsFile } from './vfs.js'
 
 const WINDOW_SHIFT = 26
 const WINDOW_SIZE_BYTES = 2 ** WINDOW_SHIFT

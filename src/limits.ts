@@ -1,0 +1,24 @@
+/**
+ * Bounds that more than one file relies on, with the reason for each and how they relate. Bounds of a single file stand
+ * in that file.
+ */
+import { assert } from './assert.js'
+
+/** Frames in the log after which the committing process copies them into the main file (SQLite's default). */
+export const AUTO_CHECKPOINT_FRAMES = 1000
+
+/**
+ * A log this many times longer than `autoCheckpoint` was overtaken by its writers again and again: the next checkpoint
+ * keeps them out for the last few frames, so that the log can be started over.
+ */
+export const LOG_OVERTAKEN_FACTOR = 4
+
+/** Milliseconds to wait for a lock before ENDMARK_BUSY. */
+export const TIMEOUT_MS = 5000
+
+/** What is cached of pages, decoded, per Database. */
+export const CACHE_LIMIT_BYTES = 64 << 20
+
+export const PAGE_SIZE_BYTES = 4096
+
+assert(LOG_OVERTAKEN_FACTOR > 1, 'a log is overtaken only after the first checkpoint was due')

@@ -1,0 +1,89 @@
+/**
+ * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
+ */
+import { invalidArgument, unsupported } from './errors.js'
+import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
+import type { Synchronous } from './units.js'
+
+export interface OpenOptions {
+  /** Create the database if the file is missing or empty. Default true. */
+  create?: boolean
+  /** Refuse all writes through this Database. The folder must still be writable for the -shm. Default false. */
+  readOnly?: boolean
+  /** Bytes per page of a new database: a power of two from 512 to 65536. Default 4096. */
+  pageSize?: number
+  /** Durability of commits unless one names its own. Default `full`. */
+  synchronous?: Synchronous
+  /** Who commits: this process under the WRITE lock. Default `auto`, which is the same here. */
+  writer?: 'auto' | 'inline' | 'process'
+  /** Frames in the log after which a commit starts a checkpoint; 0 = never by itself. Default 1000. */
+  autoCheckpoint?: number
+  /** Milliseconds to wait for locks before ENDMARK_BUSY; never on the event loop. Default 5000. */
+  timeout?: number
+  /** Bytes that decoded pages may take. Default 64 MiB. */
+  cacheLimit?: number
+}
+
+export type ResolvedOptions = Readonly<Required<OpenOptions>>
+
+const DEFAULTS: ResolvedOptions = {
+  create: true,
+  readOnly: false,
+  pageSize: PAGE_SIZE_BYTES,
+  synchronous: 'full',
+  writer: 'auto',
+  autoCheckpoint: AUTO_CHECKPOINT_FRAMES,
+  timeout: TIMEOUT_MS,
+  cacheLimit: CACHE_LIMIT_BYTES,
+}
+
+const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
+const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
+
+/** @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed */
+export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
+  for (const name of Object.keys(given)) {
+    if (!(name in DEFAULTS))
+      throw invalidArgument(`there is no option ${show(name)}; known: ${Object.keys(DEFAULTS).join(', ')}`)
+  }
+  const defined = Object.entries(given).filter(([, value]) => value !== undefined)
+  const options: ResolvedOptions = { ...DEFAULTS, ...(Object.fromEntries(defined) as OpenOptions) }
+  requireBoolean('create', options.create)
+  requireBoolean('readOnly', options.readOnly)
+  requirePageSize(options.pageSize)
+  requireSynchronous(options.synchronous)
+  requireNumber('autoCheckpoint', options.autoCheckpoint)
+  requireNumber('timeout', options.timeout)
+  requireNumber('cacheLimit', options.cacheLimit)
+  if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)
+  if (options.writer === 'process')
+    throw unsupported("writer: 'process': this version commits in the calling process only")
+  return options
+}
+
+export function requireSynchronous(value: unknown): asserts value is Synchronous {
+  if (!SYNCHRONOUS.includes(value)) throw notOneOf('synchronous', SYNCHRONOUS, value)
+}
+
+function requireBoolean(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw invalidArgument(`${name} is true or false, not ${show(value)}`)
+}
+
+function requireNumber(name: string, value: unknown): void {
+  const isNumber = typeof value === 'number' && value >= 0
+  if (!isNumber) throw invalidArgument(`${name} is a number of at least 0, not ${show(value)}`)
+}
+
+function requirePageSize(value: number): void {
+  const isPowerOfTwo = Number.isInteger(value) && value >= 512 && value <= 65536 && (value & (value - 1)) === 0
+  if (!isPowerOfTwo) throw invalidArgument(`pageSize is a power of two from 512 to 65536, not ${show(value)}`)
+}
+
+function notOneOf(name: string, allowed: readonly unknown[], given: unknown): Error {
+  return invalidArgument(`${name} is one of ${allowed.map(show).join(', ')}, not ${show(given)}`)
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}
