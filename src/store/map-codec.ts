@@ -1,0 +1,74 @@
+/**
+ * Keys and values of an ordered map as records: a WITHOUT ROWID table of two columns, whose record is the key followed
+ * by the value.
+ */
+import { assert } from '../assert.js'
+import type { Payload, Rowid } from '../btree/index.js'
+import { invalidArgument, unsupported } from '../errors.js'
+import { encodeRecord, RecordReader, type SearchKey, type SqlValue } from '../format/index.js'
+import type { StoreCodec } from './codec.js'
+import { type Column, decodeValue, encodeValue, preview } from './columns.js'
+import type { StoreDefinition } from './definition.js'
+import { checkRecordSize } from './record-size.js'
+
+export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
+  readonly definition: StoreDefinition
+  readonly #store: string
+  readonly #key: Column
+  readonly #value: Column
+  readonly #reader = new RecordReader()
+
+  /** @throws ENDMARK_UNSUPPORTED if the store is no table of a key and a value */
+  constructor(definition: StoreDefinition) {
+    const { name, columns, keyColumns, storedColumns, treeKind } = definition
+    if (treeKind !== 'index' || columns.length !== 2 || keyColumns.length !== 1) {
+      throw unsupported(`store ${JSON.stringify(name)} is not a map: it is ${definition.sql}`)
+    }
+    this.definition = definition
+    this.#store = name
+    this.#key = columns[storedColumns[0]!]!
+    this.#value = columns[storedColumns[1]!]!
+  }
+
+  encode(key: K, value: V): Uint8Array {
+    if (value === undefined) throw invalidArgument(`store ${JSON.stringify(this.#store)}: a value is missing`)
+    const keyValue = this.#encodeKey(key)
+    return checkRecordSize(this.#store, encodeRecord([keyValue, encodeValue(this.#store, this.#value, value)]))
+  }
+
+  rowidOf(): Rowid {
+    assert(false, 'a map has no rowids')
+  }
+
+  keyValues(key: K): SqlValue[] {
+    return [this.#encodeKey(key)]
+  }
+
+  setKey(into: SearchKey, key: K): void {
+    into.setValue(this.#encodeKey(key))
+  }
+
+  setBound(into: SearchKey, bound: unknown): void {
+    into.setValue(this.#encodeKey(bound))
+  }
+
+  decodeKey({ bytes, start, length }: Payload): K {
+    return decodeValue(this.#store, this.#key, this.#reader.reset(bytes, start, length).next() ?? null) as K
+  }
+
+  decodeValue({ bytes, start, length }: Payload): V {
+    const stored = this.#reader.reset(bytes, start, length).column(1)
+    return decodeValue(this.#store, this.#value, stored ?? this.#value.defaultValue ?? null) as V
+  }
+
+  decodeEntry(payload: Payload): [K, V] {
+    return [this.decodeKey(payload), this.decodeValue(payload)]
+  }
+
+  #encodeKey(key: unknown): SqlValue {
+    if (key === null || key === undefined) {
+      throw invalidArgument(`store ${JSON.stringify(this.#store)}: ${preview(key)} cannot be a key`)
+    }
+    return encodeValue(this.#store, this.#key, key)
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * What maps and tables have in common: reading by key and by range, deleting by key.
+ *
+ * Every read exists twice. The public method works on the newest committed state, which the host gives; the method
+ * that ends in `From` takes the pages of a snapshot or a write transaction, and the schema of those pages.
+ *
+ * A handle is bound to a name, not to a tree: with each schema it looks its store up again, so that it goes on after
+ * SQLite has moved the table (VACUUM) or added a column, and says ENDMARK_NOT_FOUND after it was dropped.
+ */
+import { countEntries, findRecord, findRow, Payload, type Rowid } from '../btree/index.js'
+import { encodeRecord, SearchKey } from '../format/index.js'
+import type { PageReader } from '../pager/index.js'
+import type { StoreCodec } from './codec.js'
+import { assertReadable, assertWritable } from './constraints.js'
+import { locateDamage } from './damage.js'
+import type { StoreDefinition } from './definition.js'
+import type { CommitOptions, StoreHost } from './host.js'
+import type { DeleteOperation } from './operation.js'
+import {
+  type Bounds,
+  type DecodeEntry,
+  type EntryRange,
+  type RangeOptions,
+  RecordRange,
+  RowRange,
+  resolveBounds,
+} from './range.js'
+import type { Schema } from './schema.js'
+
+export abstract class Store<
+  Key,
+  Value,
+  Entry,
+  Bound = Key,
+  Codec extends StoreCodec<Key, Value, Entry> = StoreCodec<Key, Value, Entry>,
+> {
+  /** Name of the table in the file. */
+  readonly name: string
+  protected readonly host: StoreHost
+  readonly #payload = new Payload()
+  #schema: Schema | null = null
+  #codec: Codec | null = null
+  #searchKey = new SearchKey([])
+
+  constructor(host: StoreHost, name: string) {
+    this.host = host
+    this.name = name
+  }
+
+  protected abstract createCodec(definition: StoreDefinition): Codec
+
+  /**
+   * The value stored under the key in the newest committed state, or undefined.
+   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_NOT_FOUND
+   *   if the store has been dropped
+   */
+  get(key: Key): Value | undefined {
+    const pages = this.host.pages()
+    return this.getFrom(pages, this.host.schema(pages), key)
+  }
+
+  /** The values stored under these keys, all from one state, in the order of the keys; undefined where there is none. */
+  getMany(keys: readonly Key[]): (Value | undefined)[] {
+    const pages = this.host.pages()
+    return this.getManyFrom(pages, this.host.schema(pages), keys)
+  }
+
+  /** Whether there is an entry with this key in the newest committed state. */
+  has(key: Key): boolean {
+    const pages = this.host.pages()
+    return this.hasFrom(pages, this.host.schema(pages), key)
+  }
+
+  /**
+   * How many entries there are in the newest committed state, or in a range of it. Without a range, counted from the
+   * pages of the tree, without reading entries; with one, by walking over it.
+   */
+  count(range?: RangeOptions<Bound>): number {
+    const pages = this.host.pages()
+    return this.countFrom(pages, this.host.schema(pages), range)
+  }
+
+  /**
+   * Deletes the entry with this key.
+   * @returns whether there was one, once the commit is durable as `options.synchronous` asks
+   */
+  async delete(key: Key, options?: CommitOptions): Promise<boolean> {
+    const [result] = await this.host.submit([this.deleteOperation(this.currentSchema(), key)], options)
+    return result!.existed
+  }
+
+  getFrom(pages: PageReader, schema: Schema, key: Key): Value | undefined {
+    const codec = this.codecIn(schema)
+    const payload = this.#payload
+    if (codec.definition.treeKind === 'table') {
+      const rowid = codec.rowidOf(key)
+      if (!findRow(pages, codec.definition.root, rowid, payload)) return undefined
+      return this.#decode(pages, codec, rowid)
+    }
+    codec.setKey(this.#searchKey, key)
+    if (!findRecord(pages, codec.definition.root, this.#searchKey, payload)) return undefined
+    return this.#decode(pages, codec, 0)
+  }
+
+  hasFrom(pages: PageReader, schema: Schema, key: Key): boolean {
+    const codec = this.codecIn(schema)
+    const { root, treeKind } = codec.definition
+    if (treeKind === 'table') return findRow(pages, root, codec.rowidOf(key), this.#payload)
+    codec.setKey(this.#searchKey, key)
+    return findRecord(pages, root, this.#searchKey, this.#payload)
+  }
+
+  getManyFrom(pages: PageReader, schema: Schema, keys: readonly Key[]): (Value | undefined)[] {
+    const values: (Value | undefined)[] = []
+    for (let i = 0; i < keys.length; i++) values.push(this.getFrom(pages, schema, keys[i]!))
+    return values
+  }
+
+  /** @param release called once, when the iteration ends in whatever way; also if it cannot begin */
+  rangeFrom(
+    pages: PageReader,
+    schema: Schema,
+    options: RangeOptions<Bound> = {},
+    release: (() => void) | null = null,
+  ): EntryRange<Entry> {
+    return this.rangeOf(
+      pages,
+      schema,
+      options,
+      release,
+      (codec) => (payload, rowid) => codec.decodeEntry(payload, rowid),
+    )
+  }
+
+  countFrom(pages: PageReader, schema: Schema, options?: RangeOptions<Bound>): number {
+    if (options !== undefined) return this.rangeFrom(pages, schema, options).count()
+    const { root, treeKind } = this.codecIn(schema).definition
+    return countEntries(pages, root, treeKind)
+  }
+
+  deleteOperation(schema: Schema, key: Key): DeleteOperation {
+    const codec = this.writableCodecIn(schema)
+    const { layoutDigest } = codec.definition
+    const place = this.entryPlace(codec, key)
+    return { type: 'delete', store: this.name, layout: layoutDigest, rowid: place.rowid, key: place.key }
+  }
+
+  /** How an operation names an existing entry. */
+  protected entryPlace(codec: Codec, key: Key): { readonly rowid: Rowid | null; readonly key: Uint8Array | null } {
+    if (codec.definition.treeKind === 'table') return { rowid: codec.rowidOf(key), key: null }
+    return { rowid: null, key: encodeRecord(codec.keyValues(key)) }
+  }
+
+  protected currentSchema(): Schema {
+    return this.host.schema(this.host.pages())
+  }
+
+  protected codecIn(schema: Schema): Codec {
+    return schema === this.#schema ? this.#codec! : this.#adopt(schema)
+  }
+
+  protected writableCodecIn(schema: Schema): Codec {
+    const codec = this.codecIn(schema)
+    assertWritable(codec.definition)
+    return codec
+  }
+
+  /** Iterates over the newest committed state, which stays pinned until the iteration ends. */
+  protected pinnedRange<Result>(
+    options: RangeOptions<Bound>,
+    decoder: (codec: Codec) => DecodeEntry<Result>,
+  ): EntryRange<Result> {
+    const pinned = this.host.pin()
+    const release = (): void => pinned.release()
+    let schema: Schema
+    try {
+      schema = this.host.schema(pinned.pages)
+    } catch (error) {
+      release()
+      throw error
+    }
+    return this.rangeOf(pinned.pages, schema, options, release, decoder)
+  }
+
+  protected rangeOf<Result>(
+    pages: PageReader,
+    schema: Schema,
+    options: RangeOptions<Bound>,
+    release: (() => void) | null,
+    decoder: (codec: Codec) => DecodeEntry<Result>,
+  ): EntryRange<Result> {
+    try {
+      const codec = this.codecIn(schema)
+      const { definition } = codec
+      const source = { pages, definition, release }
+      if (definition.treeKind === 'index') return new RecordRange(source, keyBounds(codec, options), decoder(codec))
+      return new RowRange(
+        source,
+        resolveBounds(options, (bound) => codec.rowidOf(bound as unknown as Key)),
+        decoder(codec),
+      )
+    } catch (error) {
+      release?.()
+      throw error
+    }
+  }
+
+  #decode(pages: PageReader, codec: Codec, rowid: Rowid): Value {
+    try {
+      return codec.decodeValue(this.#payload, rowid)
+    } catch (error) {
+      throw locateDamage(pages, codec.definition, error)
+    }
+  }
+
+  #adopt(schema: Schema): Codec {
+    const definition = schema.require(this.name)
+    assertReadable(definition)
+    const codec = this.createCodec(definition)
+    this.#codec = codec
+    this.#searchKey = new SearchKey(definition.keyOrder)
+    // Last, so that a store that does not fit is looked at again with the next call.
+    this.#schema = schema
+    return codec
+  }
+}
+
+/** Each bound has a search key of its own, since a range outlives this call. */
+function keyBounds<Key, Bound>(
+  codec: StoreCodec<Key, unknown, unknown>,
+  options: RangeOptions<Bound>,
+): Bounds<SearchKey> {
+  return resolveBounds(options, (bound) => {
+    const key = new SearchKey(codec.definition.keyOrder)
+    codec.setBound(key, bound)
+    return key
+  })
+}
