@@ -190,6 +190,7 @@ export class WritePages implements PageWriter, FreelistHost {
     for (const page of this.#dirty.values()) this.#pool.give(page.bytes)
     this.#dirty.clear()
     this.#savepoints.length = 0
+    this.#base.close()
   }
 
   #endSavepoint(): Savepoint {

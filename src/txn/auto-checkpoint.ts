@@ -24,6 +24,7 @@ export class AutoCheckpoint {
   /** End mark at the last attempt in this generation of the log. */
   #attemptedAt = 0
   #failure: unknown = null
+  #completed = 0
 
   constructor(wal: Wal, options: AutoCheckpointOptions) {
     this.#wal = wal
@@ -33,6 +34,11 @@ export class AutoCheckpoint {
   /** Why the last checkpoint failed, or null. */
   get failure(): unknown {
     return this.#failure
+  }
+
+  /** Checkpoints that went through. */
+  get completed(): number {
+    return this.#completed
   }
 
   /** Starts a checkpoint if the log has grown by enough frames since the last. */
@@ -67,7 +73,7 @@ export class AutoCheckpoint {
   #runSync(): void {
     try {
       runSync(this.#steps())
-      this.#failure = null
+      this.#succeeded()
     } catch (error) {
       this.#failure = error
     }
@@ -76,11 +82,16 @@ export class AutoCheckpoint {
   async #runAsync(): Promise<void> {
     try {
       await runAsync(this.#steps())
-      this.#failure = null
+      this.#succeeded()
     } catch (error) {
       this.#failure = error
     } finally {
       this.#running = null
     }
+  }
+
+  #succeeded(): void {
+    this.#completed++
+    this.#failure = null
   }
 }

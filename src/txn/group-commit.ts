@@ -14,7 +14,7 @@
  */
 import { assert } from '../assert.js'
 import { abortError, EndmarkError } from '../errors.js'
-import type { Pager, WritePages } from '../pager/index.js'
+import type { Page, Pager, WritePages } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
 import { type Blocking, LogAppender, runAsync, runSync, type Wal } from '../wal/index.js'
 
@@ -202,8 +202,17 @@ export class GroupCommit {
     const syncInline = batchSize === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
-    this.#pager.endWrite(dirty)
+    this.#follow(dirty)
     if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
+  }
+
+  /** Takes what was published into the caches. It is committed by now, so a failure shows in the reads that meet it. */
+  #follow(published: readonly Page[]): void {
+    try {
+      this.#pager.endWrite(published)
+    } catch {
+      // The next snapshot goes by the wal-index again.
+    }
   }
 
   /** Running average over appends; starts at the first one. */

@@ -181,7 +181,6 @@ function* attachIndex(files: OpenFiles, options: AttachOptions): Blocking<Attach
     const locks = new WalLocks(shm)
     yield* waitFor(() => tryJoinIndex(shm, locks), waitOptions(options, `the dead-man switch of ${path}`))
     const index = new WalIndex(shm)
-    index.open()
     const walFile = new WalFile(log, vfs, folder)
     const wal = new Wal({ vfs, main, log: walFile, index, locks, pageSize: header.pageSize, timeoutMs })
     yield* wal.refresh()

@@ -82,7 +82,8 @@ function* findSafeFrame(wal: Wal, endMark: FrameNumber, options: BackfillOptions
       index.setReadMark(slot, slot === 1 ? safe : READ_MARK_UNUSED)
       locks.releaseReadExclusive(slot)
     } else {
-      safe = frameNumber(index.readMark(slot))
+      // Read again, since the wait may have let it rise; but it may rise past the frames our header knows of (SNAP-1).
+      safe = frameNumber(Math.min(safe, index.readMark(slot)))
     }
   }
   return safe

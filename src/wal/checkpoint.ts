@@ -56,8 +56,9 @@ export function* checkpoint(wal: Wal, options: CheckpointOptions): Blocking<Chec
   }
 }
 
+/** @requires lock CKPT */
 function* passive(wal: Wal, options: BackfillOptions): Blocking<CheckpointResult> {
-  yield* wal.refresh()
+  yield* wal.refresh({ holdsCkpt: true })
   const header = wal.header.clone()
   yield* backfill(wal, header, options)
   return result(wal, header.endMark, false)

@@ -29,20 +29,26 @@ export class IndexHeader {
 
   /** Whether this is a state somebody published: initialised, of the version we know, and with a right checksum. */
   isValid(): boolean {
-    const [first, second] = this.#sums()
     return (
-      this.#bytes[HEADER.isInitialised] === 1 &&
       this.words[VERSION_WORD] === WAL_INDEX_VERSION &&
       // SQLite leaves the page size of a log that never had a frame at 0.
       (isPageSize(this.pageSize) || this.endMark === NO_FRAME) &&
-      this.words[HEADER_CHECKSUM_WORD] === first &&
-      this.words[HEADER_CHECKSUM_WORD + 1] === second
+      this.#isSealed()
     )
   }
 
-  /** A different index version is not damage: a newer SQLite may hold it. */
+  /** A whole header of another version is not damage: a newer SQLite may hold it. */
   hasForeignVersion(): boolean {
-    return this.#bytes[HEADER.isInitialised] === 1 && this.words[VERSION_WORD] !== WAL_INDEX_VERSION
+    return this.words[VERSION_WORD] !== WAL_INDEX_VERSION && this.#isSealed()
+  }
+
+  #isSealed(): boolean {
+    const [first, second] = this.#sums()
+    return (
+      this.#bytes[HEADER.isInitialised] === 1 &&
+      this.words[HEADER_CHECKSUM_WORD] === first &&
+      this.words[HEADER_CHECKSUM_WORD + 1] === second
+    )
   }
 
   /** Stores the checksum over all the other fields. */

@@ -4,7 +4,8 @@
  * Order, each step for a reason: (1) a new log's header, durable before any frame overwrites an old one, else a
  * power loss could leave an old header in front of old frames that were valid once (WAL-2); (2) all frames,
  * the last with the commit mark; (3) sync as the mode asks; (4) hash slots; (5) header. A crash before (5)
- * leaves frames past the end mark, which do not exist for anyone; a failure undoes nothing, as nothing was done.
+ * leaves frames past the end mark, which do not exist for anyone; a failure makes them unreadable besides, so that no
+ * recovery takes a batch that was rejected for committed.
  */
 import { assert } from '../assert.js'
 import { FRAME_HEADER_SIZE, isNativeBigEndian, sealFrame, WalChecksum } from '../format/index.js'
@@ -54,14 +55,32 @@ export class LogAppender {
     const sums = new WalChecksum(header.isBigEndianChecksum)
     sums.set(header.frameChecksum1, header.frameChecksum2)
     const first = header.endMark + 1
-    this.#writeFrames(batch, frameNumber(first), sums)
-    if (batch.synchronous === 'full' || batch.synchronous === 'extra') yield* wal.syncLog(batch)
     const { pages } = batch
-    for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
+    try {
+      this.#writeFrames(batch, frameNumber(first), sums)
+      if (batch.synchronous === 'full' || batch.synchronous === 'extra') yield* wal.syncLog(batch)
+      for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
+    } catch (error) {
+      this.#eraseFrame(frameNumber(first))
+      throw error
+    }
     header.setFrameChecksum(sums.s0, sums.s1)
     header.advance(frameNumber(header.endMark + pages.length), batch.pageCount)
     wal.index.publish(header)
     wal.header.copyFrom(header)
+  }
+
+  /**
+   * Makes the first frame of a batch that failed unreadable: its frames may all stand in the log, commit mark included, and a
+   * recovery would take what was rejected for committed. A log that cannot be written even so leaves it in doubt.
+   */
+  #eraseFrame(frame: FrameNumber): void {
+    const wal = this.#wal
+    try {
+      wal.log.writeFrames(new Uint8Array(FRAME_HEADER_SIZE), frame, wal.pageSize)
+    } catch {
+      // The failure that brought us here is the one to report.
+    }
   }
 
   /** Writes the header of a new generation with the salts that were published for it. */

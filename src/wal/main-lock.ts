@@ -14,6 +14,10 @@ export class MainLock {
     this.#file = file
   }
 
+  get mode(): 'none' | 'shared' | 'exclusive' {
+    return this.#mode
+  }
+
   /** @returns false while another connection is, or wants to be, alone with the file */
   tryShared(): boolean {
     assert(this.#mode === 'none', `shared lock asked for while it is ${this.#mode}`)

@@ -51,9 +51,10 @@ function tryAcquire(wal: Wal): number {
 function tryLogSlot(wal: Wal): number {
   const { index, locks, header } = wal
   const best = highestUsable(wal)
-  const slot = best.mark === header.endMark ? best.slot : raiseMark(wal, best.slot)
+  const raised = best.mark === header.endMark ? MAIN_FILE_SLOT : raiseMark(wal)
+  const slot = raised === MAIN_FILE_SLOT ? best.slot : raised
   if (slot === MAIN_FILE_SLOT) return RETRY
-  const mark = slot === best.slot ? best.mark : header.endMark
+  const mark = raised === MAIN_FILE_SLOT ? best.mark : header.endMark
   if (!locks.tryRead(slot)) return RETRY
   // Before our lock the mark could still be moved, and the log be restarted: only now do both hold still.
   if (index.readMark(slot) === mark && index.isCurrent(header)) return slot
@@ -74,8 +75,8 @@ function highestUsable(wal: Wal): { readonly slot: number; readonly mark: number
   return { slot, mark }
 }
 
-/** Sets a slot that nobody holds to our end mark, so that a checkpoint can get that far; else `fallback`. */
-function raiseMark(wal: Wal, fallback: number): number {
+/** Sets a slot that nobody holds to our end mark, so that a checkpoint can get that far. @returns slot 0 if all are held */
+function raiseMark(wal: Wal): number {
   const { index, locks, header } = wal
   for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
     if (!locks.tryReadExclusive(slot)) continue
@@ -83,5 +84,5 @@ function raiseMark(wal: Wal, fallback: number): number {
     locks.releaseReadExclusive(slot)
     return slot
   }
-  return fallback
+  return MAIN_FILE_SLOT
 }

@@ -102,16 +102,11 @@ function* validFrames(wal: Wal, logHeader: WalHeader): Generator<ValidFrame> {
     const frameCount = Math.floor(readBytes / frameSize)
     for (let i = 0; i < frameCount; i++) {
       if (!verifyFrame(buffer, i * frameSize, pageSize, logHeader, sums, fields)) return
-      if (pageSize !== wal.pageSize) throw otherPageSize(wal, pageSize)
+      if (pageSize !== wal.pageSize) throw wal.otherPageSize(pageSize)
       yield { frame: frameNumber(first + i), fields, sums }
     }
     if (frameCount < framesPerRead) return
   }
-}
-
-function otherPageSize(wal: Wal, pageSize: number): Error {
-  const what = `the log has pages of ${pageSize} bytes, the main file of ${wal.pageSize}`
-  return corrupt({ file: wal.log.path, offset: WAL_HEADER_SIZE, what })
 }
 
 /** Gives every free slot its starting value; one that a reader still holds keeps its mark. */

@@ -27,7 +27,9 @@ import {
   hashSlotOf,
   nextHashSlot,
   pageNumbersOffset,
+  READ_MARK_UNUSED,
   READ_MARKS_OFFSET,
+  READ_SLOT_COUNT,
 } from '../format/index.js'
 import type { FrameNumber, PageNumber } from '../units.js'
 import type { VfsFile } from '../vfs/index.js'
@@ -62,10 +64,19 @@ export class WalIndex {
     this.file = file
   }
 
-  /** Makes sure that block 0 exists and is mapped. @requires lock DMS shared */
+  /** Makes sure that block 0 exists and is mapped. @requires lock WRITE */
   open(): void {
+    // Under WRITE only: the zeros of a second connection that finds the file short would wipe out a published header.
     this.#extendTo(0)
+    this.#isOpen()
+  }
+
+  /** Whether block 0 is there to be read. */
+  #isOpen(): boolean {
+    if (this.#words.length > 0) return true
+    if (!this.#isHeld(0)) return false
     this.#words = new Int32Array(this.#map(0).buffer, 0, BLOCK_SIZE / 4)
+    return true
   }
 
   /** Whether the file holds the index of all frames up to `endMark`. */
@@ -75,9 +86,11 @@ export class WalIndex {
 
   /**
    * Reads the header into `into`.
-   * @returns false if the copies differ or do not verify: a writer is between the two copies, or died there
+   * @returns false if the copies differ or do not verify (a writer is between the two copies, or died there), or if
+   *   the file has none yet
    */
   readHeader(into: IndexHeader): boolean {
+    if (!this.#isOpen()) return false
     const words = this.#words
     // Copy 1 first: a writer stores copy 2 first, so equal copies cannot be the halves of two publications.
     for (let i = 0; i < HEADER_WORD_COUNT; i++) into.words[i] = Atomics.load(words, COPY_1_WORD + i)
@@ -126,6 +139,12 @@ export class WalIndex {
   readMark(slot: number): number {
     // Loaded atomically: between this load and our shared lock on the slot somebody may raise the mark.
     return Atomics.load(this.#words, READ_MARKS_WORD + slot) >>> 0
+  }
+
+  /** All five, for people; null where no reader may use the slot. */
+  readMarks(): (number | null)[] {
+    const marks = Array.from({ length: READ_SLOT_COUNT }, (_, slot) => this.readMark(slot))
+    return marks.map((mark) => (mark === READ_MARK_UNUSED ? null : mark))
   }
 
   /** @requires lock READ(slot) exclusive */

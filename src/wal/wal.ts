@@ -5,7 +5,8 @@
  * A connection belongs to one Database in one thread. Several connections of one process conflict through the kernel
  * like those of different processes, since each has open file descriptions of its own.
  */
-import { EndmarkError, unsupported } from '../errors.js'
+import { corrupt, EndmarkError, unsupported } from '../errors.js'
+import { NO_FRAME } from '../units.js'
 import { type Blocking, MapWindows, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
 import { recover } from './recovery.js'
@@ -69,10 +70,10 @@ export class Wal {
   }
 
   /**
-   * Reads the newest header without any lock, rebuilding the wal-index if its writer died half-way.
+   * Reads the newest header without the WRITE lock, rebuilding the wal-index if its writer died half-way.
    * @throws ENDMARK_BUSY if a living writer or another recovery keeps the header unreadable past the timeout
    */
-  *refresh(): Blocking<void> {
+  *refresh(held: { readonly holdsCkpt?: boolean } = {}): Blocking<void> {
     if (this.#tryRefresh()) return
     const { locks } = this
     let isWriter = false
@@ -85,7 +86,7 @@ export class Wal {
     yield* waitFor(attempt, { vfs: this.vfs, timeoutMs: this.timeoutMs, what })
     if (!isWriter) return
     try {
-      yield* this.refreshUnderWrite()
+      yield* this.refreshUnderWrite(held)
     } finally {
       locks.releaseExclusive('WRITE')
     }
@@ -93,9 +94,17 @@ export class Wal {
 
   #tryRefresh(): boolean {
     const { index, header } = this
-    if (index.readHeader(header)) return index.covers(header.endMark)
+    if (index.readHeader(header)) {
+      if (header.endMark !== NO_FRAME && header.pageSize !== this.pageSize) throw this.otherPageSize(header.pageSize)
+      return index.covers(header.endMark)
+    }
     if (header.hasForeignVersion()) throw unsupported(`${index.file.path}: a wal-index of another version`)
     return false
+  }
+
+  otherPageSize(pageSize: number): EndmarkError {
+    const what = `the log has pages of ${pageSize} bytes, the main file of ${this.pageSize}`
+    return corrupt({ file: this.log.path, what })
   }
 
   /**

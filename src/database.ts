@@ -1,0 +1,297 @@
+/**
+ * A Database: one connection to one file, and what users do with it. It joins the layers and adds nothing to the
+ * protocol: reads go to the newest committed state of this event-loop turn, writes to the committer, and closing waits
+ * for both.
+ *
+ * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
+ */
+import { EndmarkError, invalidArgument } from './errors.js'
+import { type ResolvedOptions, requireSynchronous } from './options.js'
+import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
+import { collectStats, type DatabaseStats } from './stats.js'
+import {
+  type CommitOptions,
+  checkMatches,
+  createOperation,
+  definitionOfNew,
+  type MapOptions,
+  mapDefinition,
+  type NewStore,
+  type Operation,
+  type OperationResult,
+  OrderedMap,
+  type PinnedPages,
+  type Schema,
+  SchemaCache,
+  type StoreHost,
+  type StoreInfo,
+  Table,
+  type TableKey,
+  type TableOptions,
+  tableDefinition,
+} from './store/index.js'
+import { AutoCheckpoint, GroupCommit, InlineCommitter, Snapshot, type Transaction } from './txn/index.js'
+import type { Synchronous } from './units.js'
+import { type Attachment, type CheckpointMode, checkpoint, detach, runAsync } from './wal/index.js'
+
+/** Options of `Database.checkpoint`. */
+export interface CheckpointRequest {
+  /** SQLite's modes. Default `passive`. */
+  readonly mode?: CheckpointMode
+  readonly signal?: AbortSignal
+}
+
+/** What a checkpoint did, as SQLite's `PRAGMA wal_checkpoint` reports it. */
+export interface CheckpointReport {
+  /** 1 if another checkpoint, a writer or a reader kept the mode from completing, else 0. */
+  readonly busy: 0 | 1
+  /** Frames in the log, -1 if another checkpoint was running. */
+  readonly log: number
+  /** Frames of it that are in the main file, -1 if another checkpoint was running. */
+  readonly checkpointed: number
+}
+
+const CHECKPOINT_MODES: readonly unknown[] = ['passive', 'full', 'restart', 'truncate']
+
+export class Database {
+  /** Absolute path of the main file. */
+  readonly path: string
+  readonly #attachment: Attachment
+  readonly #options: ResolvedOptions
+  readonly #pager: Pager
+  readonly #turn: TurnPages
+  readonly #schemas = new SchemaCache()
+  readonly #committer: InlineCommitter
+  readonly #autoCheckpoint: AutoCheckpoint
+  readonly #pins = new Set<Pin>()
+  readonly #host: StoreHost
+  #closing: Promise<void> | null = null
+
+  /** Use `open`. */
+  constructor(attachment: Attachment, options: ResolvedOptions) {
+    const { wal, header } = attachment
+    this.path = attachment.path
+    this.#attachment = attachment
+    this.#options = options
+    this.#pager = new Pager(wal, { usableSize: header.usableSize, cacheLimitBytes: options.cacheLimit })
+    this.#turn = new TurnPages(wal, this.#pager)
+    const { synchronous, autoCheckpoint } = options
+    this.#autoCheckpoint = new AutoCheckpoint(wal, { frames: autoCheckpoint, synchronous })
+    const commits = new GroupCommit(wal, this.#pager, {
+      beforeBatch: () => this.#turn.release(),
+      afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
+    })
+    this.#committer = new InlineCommitter(commits, this.#schemas)
+    this.#host = {
+      pages: () => this.#turn.current(),
+      pin: () => this.#pin(),
+      schema: (pages) => this.#schemas.of(pages),
+      submit: (operations, given) => this.#submit(operations, given),
+    }
+  }
+
+  /** True until `close` is called. */
+  get isOpen(): boolean {
+    return this.#closing === null
+  }
+
+  /**
+   * Opens a map, and creates it if `options` are given and there is none of this name.
+   * @param options `key`: text, integer, real, blob or any; `value`: the same or json
+   * @throws (rejects) ENDMARK_NOT_FOUND without options if there is none; ENDMARK_INVALID_ARGUMENT if what is there is
+   *   defined otherwise; ENDMARK_UNSUPPORTED if it is no map
+   */
+  async map<K = string, V = unknown>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>> {
+    const schema = await this.#ensureStore(name, options && mapDefinition(name, options))
+    const map = new OrderedMap<K, V>(this.#host, name)
+    map.assertUsable(schema)
+    return map
+  }
+
+  /**
+   * Opens a table, whoever made it, and creates it if `options` are given and there is none of this name.
+   * @param options `columns` by name: integer, real, text, blob, json or any; `primaryKey`: a column or several. One
+   *   integer column makes a rowid table, anything else a WITHOUT ROWID table
+   * @throws (rejects) as `map`
+   */
+  async table<Row extends object = Record<string, unknown>, Key = TableKey>(
+    name: string,
+    options?: TableOptions,
+  ): Promise<Table<Row, Key>> {
+    const schema = await this.#ensureStore(name, options && tableDefinition(name, options))
+    const table = new Table<Row, Key>(this.#host, name)
+    table.assertUsable(schema)
+    return table
+  }
+
+  /** What is in the newest committed state: names, columns, keys, indexes, and whether each can be written. */
+  stores(): StoreInfo[] {
+    const pages = this.#turn.current()
+    return this.#schemas.of(pages).stores()
+  }
+
+  /**
+   * Drops a store with its indexes; its pages are used again.
+   * @throws (rejects) ENDMARK_NOT_FOUND; ENDMARK_UNSUPPORTED for what is not a plain table of this file
+   */
+  async dropStore(name: string, options?: CommitOptions): Promise<void> {
+    await this.#submit([{ type: 'drop', store: name }], options)
+  }
+
+  /**
+   * Runs `fn` as one serializable transaction: it reads the newest committed state and its own changes, and either
+   * all of its changes are committed or, if it throws, none. `fn` is synchronous and may run more than once.
+   * @returns what `fn` returned, once the commit is as durable as `synchronous` asks
+   * @throws (rejects) what `fn` throws; ENDMARK_BUSY if no lock came free within `timeout`; ENDMARK_IO: nothing is
+   *   committed; ENDMARK_READONLY; ENDMARK_CLOSED; an AbortError if `signal` aborts before it began
+   */
+  async transaction<T>(fn: (tx: Transaction) => T, options?: CommitOptions): Promise<T> {
+    this.#assertWritable()
+    if (typeof fn !== 'function') throw invalidArgument('transaction: the first argument is a function')
+    return this.#committer.transaction(fn, this.#commitOptions(options))
+  }
+
+  /**
+   * The same, blocking the calling thread, also while it waits for locks: for scripts.
+   * @throws as `transaction`; ENDMARK_BUSY while an asynchronous commit of this Database is under way
+   */
+  transactionSync<T>(fn: (tx: Transaction) => T, options?: Pick<CommitOptions, 'synchronous'>): T {
+    this.#assertWritable()
+    if (typeof fn !== 'function') throw invalidArgument('transactionSync: the first argument is a function')
+    return this.#committer.transactionSync(fn, this.#commitOptions(options))
+  }
+
+  /**
+   * Calls `fn` with a snapshot of the newest committed state, and closes it when `fn` returns.
+   * @returns what `fn` returned
+   */
+  read<T>(fn: (snapshot: Snapshot) => T): T {
+    const snapshot = this.snapshot()
+    try {
+      return fn(snapshot)
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  /**
+   * The newest committed state, unchanged until `close`. Close it: an open one keeps the log from being started over.
+   * @throws ENDMARK_CLOSED; ENDMARK_CORRUPT
+   */
+  snapshot(): Snapshot {
+    const pin = this.#pin()
+    return new Snapshot({
+      pages: pin.pages,
+      endMark: pin.endMark,
+      schema: (pages) => this.#schemas.of(pages),
+      release: () => pin.release(),
+    })
+  }
+
+  /** Pages, log, backfill and read marks as they are now; counts of this Database. */
+  stats(): DatabaseStats {
+    const pages = this.#turn.current()
+    return collectStats(this.#attachment.wal, pages, {
+      checkpoints: this.#autoCheckpoint.completed,
+      checkpointFailure: this.#autoCheckpoint.failure,
+      openSnapshots: this.#pins.size,
+    })
+  }
+
+  /**
+   * Copies the log into the main file. `passive` waits for nobody; `full`, `restart` and `truncate` wait for writers and
+   * readers up to `timeout`, and then do what they can and report `busy`.
+   * @throws (rejects) ENDMARK_IO: nothing is lost, the log keeps every frame; ENDMARK_READONLY; ENDMARK_CLOSED
+   */
+  async checkpoint(request: CheckpointRequest = {}): Promise<CheckpointReport> {
+    this.#assertWritable()
+    const { mode = 'passive', signal } = request
+    if (!CHECKPOINT_MODES.includes(mode)) {
+      throw invalidArgument(`mode is one of ${CHECKPOINT_MODES.join(', ')}, not ${String(mode)}`)
+    }
+    await this.#autoCheckpoint.idle()
+    const { synchronous, timeout } = this.#options
+    this.#turn.release()
+    const { busy, ...frames } = await runAsync(
+      checkpoint(this.#attachment.wal, { mode, synchronous, timeoutMs: timeout, signal }),
+    )
+    return { busy: busy ? 1 : 0, ...frames }
+  }
+
+  /**
+   * Waits for commits and checkpoints under way, closes open snapshots and lets the file go. The last one to close
+   * removes -wal and -shm. Idempotent.
+   * @throws (rejects) ENDMARK_IO if the last closer could not copy the log: nothing is lost, the next one to open does it
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#committer.drain()
+    await this.#autoCheckpoint.idle()
+    for (const pin of this.#pins) pin.release()
+    this.#turn.close()
+    const failure = detach(this.#attachment, this.#options.synchronous)
+    if (failure !== null) throw failure
+  }
+
+  #pin(): Pin {
+    const pin = new Pin(this.#turn.pin(), this.#pager, this.#pins)
+    this.#pins.add(pin)
+    return pin
+  }
+
+  async #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
+    this.#assertWritable()
+    return this.#committer.submit(operations, this.#commitOptions(options))
+  }
+
+  #commitOptions(given: CommitOptions | undefined): { synchronous: Synchronous; signal: AbortSignal | undefined } {
+    const { synchronous = this.#options.synchronous, signal } = given ?? {}
+    requireSynchronous(synchronous)
+    return { synchronous, signal }
+  }
+
+  #assertWritable(): void {
+    if (this.#closing !== null) throw new EndmarkError('ENDMARK_CLOSED', `the Database ${this.path} has been closed`)
+    if (this.#options.readOnly) throw new EndmarkError('ENDMARK_READONLY', `${this.path} was opened with readOnly`)
+  }
+
+  async #ensureStore(name: string, wanted: NewStore | undefined): Promise<Schema> {
+    const schema = this.#schemas.of(this.#turn.current())
+    const existing = schema.store(name)
+    if (wanted === undefined || existing !== undefined) {
+      if (wanted !== undefined && existing !== undefined) checkMatches(existing, definitionOfNew(wanted))
+      return schema
+    }
+    await this.#submit([createOperation(wanted)])
+    return this.#schemas.of(this.#turn.current())
+  }
+}
+
+/** A held state that its owner, or the closing Database, gives back once. */
+class Pin implements PinnedPages {
+  readonly pages: PageReader
+  readonly endMark: number
+  readonly #held: HeldPages
+  readonly #pager: Pager
+  readonly #pins: Set<Pin>
+
+  constructor(held: HeldPages, pager: Pager, pins: Set<Pin>) {
+    this.pages = held.pages
+    this.endMark = held.snapshot.endMark
+    this.#held = held
+    this.#pager = pager
+    this.#pins = pins
+  }
+
+  release(): void {
+    if (this.#pins.delete(this)) this.#pager.release(this.#held)
+  }
+}

@@ -1,0 +1,38 @@
+/** What `db.stats()` reports: the shared state as it is now, and counts of this Database. */
+import type { CommittedPages } from './pager/index.js'
+import type { Wal } from './wal/index.js'
+
+export interface DatabaseStats {
+  /** Bytes per page. */
+  readonly pageSize: number
+  /** Pages of the newest committed state. */
+  readonly pageCount: number
+  /** Frames in the log: the newest end mark (SQLite's mxFrame). */
+  readonly logFrames: number
+  /** Length of the -wal file in bytes; a restarted log keeps its length. */
+  readonly logSizeBytes: number
+  /** Frames of the log that are in the main file already. */
+  readonly backfilled: number
+  /** The five read marks; null where no reader may use the slot. Slot 0 stands for the main file alone. */
+  readonly readMarks: readonly (number | null)[]
+  /** Snapshots and iterators that this Database holds open. */
+  readonly openSnapshots: number
+  /** Checkpoints that this Database has started by itself and completed. */
+  readonly checkpoints: number
+  /** Why the last of them failed, or null. Nothing is lost: the log keeps every frame until a later one succeeds. */
+  readonly checkpointFailure: unknown
+}
+
+export type OwnCounts = Pick<DatabaseStats, 'checkpoints' | 'checkpointFailure' | 'openSnapshots'>
+
+export function collectStats(wal: Wal, pages: CommittedPages, own: OwnCounts): DatabaseStats {
+  return {
+    pageSize: pages.pageSize,
+    pageCount: pages.pageCount,
+    logFrames: pages.endMark,
+    logSizeBytes: wal.log.file.size(),
+    backfilled: Math.min(wal.index.backfill, pages.endMark),
+    readMarks: wal.index.readMarks(),
+    ...own,
+  }
+}

@@ -1,0 +1,5 @@
+export { AutoCheckpoint } from './auto-checkpoint.js'
+export { type CommitOptions, GroupCommit } from './group-commit.js'
+export { InlineCommitter } from './inline-committer.js'
+export { Snapshot } from './snapshot.js'
+export { Transaction } from './transaction.js'

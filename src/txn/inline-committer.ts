@@ -1,0 +1,77 @@
+/**
+ * The Committer of a process that commits by itself: operations and transaction functions become work for the group
+ * commit. Validation and encoding are done before; here the pages change.
+ */
+import type { WritePages } from '../pager/index.js'
+import { applyOperation, type Operation, type OperationResult, SchemaCache } from '../store/index.js'
+import type { CommitOptions, GroupCommit, Work } from './group-commit.js'
+import { refusePromise, Transaction } from './transaction.js'
+
+export class InlineCommitter {
+  readonly #commits: GroupCommit
+  /** Schemas of committed states. */
+  readonly #committed: SchemaCache
+  /** The batch whose schemas `#schemas` holds. */
+  #batch: WritePages | null = null
+  #schemas = new SchemaCache()
+
+  constructor(commits: GroupCommit, committed: SchemaCache) {
+    this.#commits = commits
+    this.#committed = committed
+  }
+
+  /** Applies operations as one transaction. */
+  submit(operations: readonly Operation[], options: CommitOptions): Promise<OperationResult[]> {
+    return this.#commits.run((pages) => this.#applyAll(pages, operations), options)
+  }
+
+  /** Runs a function as one transaction; it may run again on a newer state. */
+  transaction<T>(fn: (tx: Transaction) => T, options: CommitOptions): Promise<T> {
+    return this.#commits.run(this.#workOf(fn), options)
+  }
+
+  transactionSync<T>(fn: (tx: Transaction) => T, options: Pick<CommitOptions, 'synchronous'>): T {
+    return this.#commits.runSync(this.#workOf(fn), options)
+  }
+
+  /** Resolves when everything submitted so far has its outcome. */
+  drain(): Promise<void> {
+    return this.#commits.drain()
+  }
+
+  #workOf<T>(fn: (tx: Transaction) => T): Work<T> {
+    return (pages) => {
+      const schemas = this.#schemasOf(pages)
+      const tx = new Transaction(pages, schemas)
+      try {
+        return refusePromise(fn(tx))
+      } catch (error) {
+        // The pages are rolled back: the same schema cookie may stand for another schema next time.
+        schemas.clear()
+        throw error
+      } finally {
+        tx.end()
+      }
+    }
+  }
+
+  #applyAll(pages: WritePages, operations: readonly Operation[]): OperationResult[] {
+    const schemas = this.#schemasOf(pages)
+    try {
+      const results: OperationResult[] = []
+      for (const operation of operations) results.push(applyOperation(pages, schemas.of(pages), operation))
+      return results
+    } catch (error) {
+      schemas.clear()
+      throw error
+    }
+  }
+
+  /** A batch starts with the schema of the committed state and may change it for itself. */
+  #schemasOf(pages: WritePages): SchemaCache {
+    if (this.#batch === pages) return this.#schemas
+    this.#batch = pages
+    this.#schemas = new SchemaCache(this.#committed.of(pages))
+    return this.#schemas
+  }
+}

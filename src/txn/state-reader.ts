@@ -1,0 +1,50 @@
+/**
+ * Reading several stores in one state: what a snapshot and a write transaction have in common. The state itself (its
+ * pages, and the schema of those pages) is the subclass's.
+ */
+import type { PageReader } from '../pager/index.js'
+import type { RangeOptions, Schema, Store } from '../store/index.js'
+
+export abstract class StateReader {
+  /** @throws ENDMARK_CLOSED once the state is no longer held */
+  protected abstract pages(): PageReader
+  protected abstract schema(): Schema
+
+  /**
+   * The value (of a map) or row (of a table) under this key, or undefined.
+   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_NOT_FOUND if this state has no such store;
+   *   ENDMARK_CORRUPT; ENDMARK_CLOSED
+   */
+  get<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): Value | undefined {
+    return store.getFrom(this.pages(), this.schema(), key)
+  }
+
+  /** The values under these keys, in the order of the keys; undefined where there is none. Errors as `get`. */
+  getMany<Key, Value, Entry, Bound>(
+    store: Store<Key, Value, Entry, Bound>,
+    keys: readonly Key[],
+  ): (Value | undefined)[] {
+    return store.getManyFrom(this.pages(), this.schema(), keys)
+  }
+
+  /** Whether there is an entry with this key. Errors as `get`. */
+  has<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
+    return store.hasFrom(this.pages(), this.schema(), key)
+  }
+
+  /**
+   * The entries of a range in key order: rows of a table, [key, value] pairs of a map. Valid as long as this state is.
+   * @throws ENDMARK_INVALID_ARGUMENT for unknown options or bounds of the wrong type; otherwise as `get`
+   */
+  range<Key, Value, Entry, Bound>(
+    store: Store<Key, Value, Entry, Bound>,
+    options?: RangeOptions<Bound>,
+  ): IterableIterator<Entry> {
+    return store.rangeFrom(this.pages(), this.schema(), options)
+  }
+
+  /** How many entries there are, in all or in a range. Errors as `range`. */
+  count<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, options?: RangeOptions<Bound>): number {
+    return store.countFrom(this.pages(), this.schema(), options)
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A write transaction as its function sees it: reads show the newest committed state and the transaction's own
+ * changes; writes become operations that are applied at once to pages nobody else sees. It is over when the function
+ * returns (then it commits) or throws (then it is undone).
+ */
+import { EndmarkError, invalidArgument } from '../errors.js'
+import type { PageReader, WritePages } from '../pager/index.js'
+import {
+  applyOperation,
+  type Operation,
+  type OperationResult,
+  OrderedMap,
+  type Schema,
+  type SchemaCache,
+  type Store,
+  Table,
+} from '../store/index.js'
+import { StateReader } from './state-reader.js'
+
+export class Transaction extends StateReader {
+  #pages: WritePages | null
+  readonly #schemas: SchemaCache
+
+  constructor(pages: WritePages, schemas: SchemaCache) {
+    super()
+    this.#pages = pages
+    this.#schemas = schemas
+  }
+
+  /**
+   * Stores a value under a key of a map, or a row in a table, in place of one with the same key.
+   * @returns the key; for a table whose integer key was left out, the one it got
+   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`
+   */
+  put<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): Key
+  put<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key
+  put<Key, Value, Row extends object>(
+    store: OrderedMap<Key, Value> | Table<Row, Key>,
+    keyOrRow: Key | Row,
+    value?: Value,
+  ): Key {
+    const schema = this.schema()
+    if (store instanceof Table) {
+      const operation = store.putOperation(schema, keyOrRow as Row)
+      return store.keyOfResult(schema, operation, this.#apply(operation).rowid)
+    }
+    if (!(store instanceof OrderedMap))
+      throw invalidArgument('put: the first argument is a map or a table of this database')
+    this.#apply(store.putOperation(schema, keyOrRow as Key, value as Value))
+    return keyOrRow as Key
+  }
+
+  /**
+   * Stores a row whose key must be new.
+   * @returns the key of the row
+   * @throws ENDMARK_CONSTRAINT if there is a row with this key; otherwise as `put`
+   */
+  insert<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key {
+    const schema = this.schema()
+    const operation = table.insertOperation(schema, row)
+    return table.keyOfResult(schema, operation, this.#apply(operation).rowid)
+  }
+
+  /**
+   * Changes some columns of the row with this key.
+   * @returns false if there is no such row
+   */
+  update<Row extends object, Key>(table: Table<Row, Key>, key: Key, changes: Partial<Row>): boolean {
+    return this.#apply(table.updateOperation(this.schema(), key, changes)).existed
+  }
+
+  /**
+   * Deletes the entry with this key.
+   * @returns whether there was one
+   */
+  delete<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
+    return this.#apply(store.deleteOperation(this.schema(), key)).existed
+  }
+
+  /**
+   * Runs a part that can be undone alone: if `part` throws, its changes are undone and the error is thrown on.
+   * @returns what `part` returns
+   */
+  savepoint<T>(part: () => T): T {
+    const pages = this.#open()
+    pages.savepoint()
+    let result: T
+    try {
+      result = refusePromise(part())
+    } catch (error) {
+      pages.rollback()
+      this.#schemas.clear()
+      throw error
+    }
+    pages.release()
+    return result
+  }
+
+  /** Ends all use of this object: its function has returned. */
+  end(): void {
+    this.#pages = null
+  }
+
+  protected override pages(): PageReader {
+    return this.#open()
+  }
+
+  protected override schema(): Schema {
+    return this.#schemas.of(this.#open())
+  }
+
+  #apply(operation: Operation): OperationResult {
+    return applyOperation(this.#open(), this.schema(), operation)
+  }
+
+  #open(): WritePages {
+    if (this.#pages === null) {
+      throw new EndmarkError('ENDMARK_CLOSED', 'this transaction is over: its function has returned')
+    }
+    return this.#pages
+  }
+}
+
+/** The body of a transaction is synchronous: what a promise does later would not be part of it. */
+export function refusePromise<T>(result: T): T {
+  const isPromise = typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
+  if (isPromise) throw invalidArgument('the function of a transaction must not be async: it returned a promise')
+  return result
+}
