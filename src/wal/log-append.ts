@@ -3,7 +3,7 @@
  *
  * Order, each step for a reason: (1) a new log's header, durable before any frame overwrites an old one, else a
  * power loss could leave an old header in front of old frames that were valid once (WAL-2); (2) all frames,
- * the last with the commit mark; (3) sync as the mode asks; (4) hash slots; (5) header. A crash before (5)
+ * the last with the commit mark; (3) sync as the mode asks (DUR-1); (4) hash slots; (5) header. A crash before (5)
  * leaves frames past the end mark, which do not exist for anyone; a failure makes them unreadable besides, so that no
  * recovery takes a batch that was rejected for committed.
  */

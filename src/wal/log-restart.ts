@@ -1,5 +1,6 @@
 /**
- * Starting the log over once all of it is in the main file, so that it is overwritten in place instead of growing.
+ * Starting the log over once all of it is in the main file (DUR-2), so that it is overwritten in place instead of
+ * growing.
  *
  * The WAL-reset race (WAL-1): a checkpointer that has read the header, but not yet taken READ(0), must not
  * publish its backfill for a log that was restarted meanwhile. Our checkpointer re-checks the salts; this side
