@@ -35,6 +35,7 @@ import {
 } from '../format/index.js'
 import type { Page, PageWriter } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
+import { forgetHeads } from './key-heads.js'
 
 /** Holds the content area while it is rewritten: used within one call only. */
 const scratch = new Uint8Array(0x10000)
@@ -99,12 +100,14 @@ export function dropCell(pages: PageWriter, page: Page, index: number, size: num
 
 export function putChild(page: Page, index: number, child: PageNumber): void {
   const decoded = page.decoded!
+  forgetHeads(decoded)
   if (index < decoded.cellCount) putCellChild(page.bytes, cellOffset(page.bytes, decoded, index), child)
   else putRightChild(page, child)
 }
 
 export function putRightChild(page: Page, child: PageNumber): void {
   const decoded = page.decoded!
+  forgetHeads(decoded)
   put32(page.bytes, decoded.headerOffset + RIGHT_CHILD_OFFSET, child)
   decoded.rightChild = child
 }
@@ -154,11 +157,6 @@ function putCellCount(bytes: Uint8Array, decoded: DecodedPage, count: number): v
 function putContentStart(bytes: Uint8Array, decoded: DecodedPage, start: number): void {
   put16(bytes, decoded.headerOffset + CONTENT_START_OFFSET, start)
   decoded.contentStart = start
-}
-
-function forgetHeads(decoded: DecodedPage): void {
-  decoded.heads = null
-  decoded.searches = 0
 }
 
 function emptyPage(bytes: Uint8Array, decoded: DecodedPage): void {

@@ -9,6 +9,7 @@ import {
   Cell,
   cellOffset,
   DamagedRecord,
+  type DecodedPage,
   get16,
   getRowid,
   getVarint,
@@ -21,6 +22,7 @@ import {
 } from '../format/index.js'
 import type { Page, PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
+import { hasHeads, lowestHead } from './key-heads.js'
 import { assemblePayload, readPayload } from './overflow-chain.js'
 import type { Payload } from './payload.js'
 import { childNumber, type Rowid, treePage } from './tree-page.js'
@@ -46,8 +48,37 @@ export function searchRowid(page: Page, rowid: Rowid): number {
 }
 
 export function searchRecord(pages: PageReader, page: Page, key: SearchKey): number {
-  let low = 0
-  let high = page.decoded!.cellCount
+  const decoded = page.decoded!
+  if (!hasHeads(page, decoded, key)) return searchCells(pages, page, key, 0, decoded.cellCount)
+  return searchByHeads(pages, page, decoded, key)
+}
+
+function searchByHeads(pages: PageReader, page: Page, decoded: DecodedPage, key: SearchKey): number {
+  const heads = decoded.heads!
+  const order = key.compareLeading(decoded.headShared!)
+  if (order !== 0) return order < 0 ? ~0 : ~heads.length
+  const head = key.leadingHead(decoded.headSkip)
+  const low = lowestHead(heads, head)
+  let high = low
+  while (high < heads.length && heads[high] === head) high++
+  return high === low ? ~low : searchCells(pages, page, key, low, high)
+}
+
+/**
+ * The same on a leaf, for keys that are most likely there: goes straight to the one cell that can be equal, which
+ * takes fewer steps through cold memory. If it is not, nothing is known, and the careful way follows.
+ */
+function searchLeafByHeads(pages: PageReader, page: Page, decoded: DecodedPage, key: SearchKey): number {
+  const heads = decoded.heads!
+  const head = key.leadingHead(decoded.headSkip)
+  const index = lowestHead(heads, head)
+  if (index < heads.length && heads[index] === head && compareWithCell(pages, page, key, index) === 0) return index
+  return searchByHeads(pages, page, decoded, key)
+}
+
+function searchCells(pages: PageReader, page: Page, key: SearchKey, from: number, to: number): number {
+  let low = from
+  let high = to
   while (low < high) {
     const middle = (low + high) >>> 1
     const order = compareWithCell(pages, page, key, middle)
@@ -195,13 +226,23 @@ export function findRecord(pages: PageReader, root: PageNumber, key: SearchKey, 
   let number = root
   for (let level = 0; ; level++) {
     const page = treePage(pages, number, INDEX_LEAF, level)
-    const found = searchRecord(pages, page, key)
+    const decoded = page.decoded!
+    const withHeads = hasHeads(page, decoded, key)
+    if (decoded.isLeaf) {
+      const found = withHeads
+        ? searchLeafByHeads(pages, page, decoded, key)
+        : searchCells(pages, page, key, 0, decoded.cellCount)
+      if (found >= 0) readPayloadAt(pages, page, found, into)
+      return found >= 0
+    }
+    const found = withHeads
+      ? searchByHeads(pages, page, decoded, key)
+      : searchCells(pages, page, key, 0, decoded.cellCount)
     if (found >= 0) {
       readPayloadAt(pages, page, found, into)
       return true
     }
-    if (page.decoded!.isLeaf) return false
-    number = childNumber(page, ~found)
+    number = withHeads ? decoded.children![~found]! : childNumber(page, ~found)
   }
 }
 

@@ -47,28 +47,37 @@ export const FRAGMENT_BYTES_MAX = 60
 
 /** The memo of one page: its validated header, kept up to date by edits. Belongs to exactly one `Page`. */
 export class DecodedPage {
+  // What searches read comes first, to lie together in memory.
   /** INDEX_INTERIOR, TABLE_INTERIOR, INDEX_LEAF or TABLE_LEAF. */
   readonly kind: number
   readonly isLeaf: boolean
-  /** Where the page header starts: 100 on page 1, else 0. */
-  readonly headerOffset: number
+  cellCount: number
+  /** Part of each key's beginning, for a fast search (see btree/key-heads); null if the page has no heads. */
+  heads: readonly number[] | null = null
+  /** With heads: 1 if all keys begin with a text, 0 if with a blob. */
+  headParity = -1
+  /** With heads: how many bytes all keys begin with alike; the heads are what follows. */
+  headSkip = 0
+  /** Searches since the last edit: pages worth it get heads. */
+  searches = 0
+  /** With heads: the bytes that all keys begin with. */
+  headShared: Uint8Array | null = null
+  /** With heads, on interior pages: the children before each cell and the right child. */
+  children: readonly PageNumber[] | null = null
   /** Where the cell pointer array starts. */
   readonly pointersOffset: number
-  readonly usableSize: number
   readonly maxLocal: number
-  readonly minLocal: number
-  cellCount: number
-  contentStart: number
   /** NO_PAGE on leaves. */
   rightChild: PageNumber
+  readonly minLocal: number
+  readonly usableSize: number
+  /** Where the page header starts: 100 on page 1, else 0. */
+  readonly headerOffset: number
+  contentStart: number
   /** All unused bytes: between pointers and content, freeblocks and fragments. */
   freeBytes: number
   /** Set by the first edit, which compares the freeblocks with `freeBytes`. */
   isFreeSpaceChecked = false
-  /** How often the page was searched since its last edit: pages worth it get `heads`. */
-  searches = 0
-  /** What the first key columns of all cells begin with, for a fast search (see btree/key-heads). */
-  heads: KeyHeads | null = null
 
   constructor(number: PageNumber, bytes: Uint8Array, usableSize: number) {
     const headerOffset = pageHeaderOffset(number)
@@ -91,14 +100,6 @@ export class DecodedPage {
   get pointersEnd(): number {
     return this.pointersOffset + CELL_POINTER_SIZE * this.cellCount
   }
-}
-
-/** Six bytes of each cell's first key column, behind the `skipped` bytes that all of them share. */
-export interface KeyHeads {
-  /** What all keys of the page begin with. */
-  readonly shared: Uint8Array
-  /** Six bytes each as a big-endian integer, zero-filled, plus a half that keeps the array one of doubles. */
-  readonly values: number[]
 }
 
 /** Whom to ask for the error of a damaged page: a PageReader. */

@@ -121,6 +121,21 @@ function compareFolded(
 }
 
 /**
+ * The first six of `length` bytes as a number that orders as they do; bytes that are missing count as zero. Never an
+ * integer: engines keep arrays of such numbers flat.
+ */
+export function bytesHead(bytes: Uint8Array, start: number, length: number): number {
+  if (length >= 6) {
+    const high = (bytes[start]! << 16) | (bytes[start + 1]! << 8) | bytes[start + 2]!
+    const low = (bytes[start + 3]! << 16) | (bytes[start + 4]! << 8) | bytes[start + 5]!
+    return high * 0x1000000 + low + 0.5
+  }
+  let head = 0
+  for (let i = 0; i < 6; i++) head = head * 256 + (i < length ? bytes[start + i]! : 0)
+  return head + 0.5
+}
+
+/**
  * A key, or the leading columns of one, that records are compared with. Reusable: `set...` replaces the values.
  * Whoever is handed a key may use it until it returns and must not keep it.
  */
@@ -129,8 +144,9 @@ export class SearchKey {
   /** How many leading columns of the order the key holds. */
   count = 0
 
-  /** True for one text or blob in binary, ascending order, which then lies at `#start`, `#length` bytes long. */
+  /** True for one text or blob in binary, ascending order. */
   #isPlain = false
+  /** Of the first column; KIND_NULL unless that is a text or blob in binary, ascending order, lying at `#start`. */
   #kind = KIND_NULL
   #start = 0
   #length = 0
@@ -316,13 +332,34 @@ export class SearchKey {
   #finish(count: number): this {
     this.count = count
     const kind = this.#kinds[0]!
-    this.#isPlain = count === 1 && this.#plainOrder && (kind === KIND_TEXT || kind === KIND_BLOB)
-    if (this.#isPlain) {
-      this.#kind = kind
+    const startsPlain = count > 0 && this.#plainOrder && (kind === KIND_TEXT || kind === KIND_BLOB)
+    this.#isPlain = startsPlain && count === 1
+    this.#kind = startsPlain ? kind : KIND_NULL
+    if (startsPlain) {
       this.#start = this.#starts[0]!
       this.#length = this.#lengths[0]!
     }
     return this
+  }
+
+  /**
+   * The lowest bit of the serial type of the first column (1 text, 0 blob) if that is in binary, ascending order;
+   * else -1. The three methods are for searches that know only the first bytes of that column.
+   */
+  get leadingParity(): number {
+    return this.#kind === KIND_NULL ? -1 : KIND_BLOB - this.#kind
+  }
+
+  /** Compares the first column's first bytes with these; a column that ends before them is less. */
+  compareLeading(shared: Uint8Array): number {
+    const size = shared.length
+    const length = this.#length
+    return compareBytes(this.#bytes, this.#start, length < size ? length : size, shared, 0, size)
+  }
+
+  /** Six bytes of the first column behind the first `skip`, which it must have, as `bytesHead` gives them. */
+  leadingHead(skip: number): number {
+    return bytesHead(this.#bytes, this.#start + skip, this.#length - skip)
   }
 }
 

@@ -26,8 +26,9 @@ export class MemoryPages implements PageWriter, FreelistHost {
   readonly usableSize: number
   readonly schemaCookie = 1
   readonly #lockBytePage: PageNumber
-  #pages = new Map<PageNumber, Page>()
-  #committed = new Map<PageNumber, Page>()
+  /** By page number; sparse. */
+  #pages: (Page | undefined)[] = []
+  #committed: (Page | undefined)[] = []
   #committedCount = 1
   #schemaRows = 0
   pageCount = 1
@@ -44,18 +45,18 @@ export class MemoryPages implements PageWriter, FreelistHost {
     pageOne[19] = 1
     pageOne[105] = (this.usableSize >>> 8) & 0xff
     pageOne[106] = this.usableSize & 0xff
-    this.#pages.set(PAGE_ONE, new Page(PAGE_ONE, pageOne, true))
+    this.#pages[PAGE_ONE] = new Page(PAGE_ONE, pageOne, true)
     this.commit()
   }
 
   page(number: PageNumber): Page {
-    const page = this.#pages.get(number)
+    const page = this.#pages[number]
     if (page !== undefined) return page
     if (number < 1 || number > this.pageCount || number === this.#lockBytePage) {
       throw this.corrupt(number, 0, `no page ${number} of ${this.pageCount}`)
     }
     const empty = new Page(number, new Uint8Array(this.pageSize), false)
-    this.#pages.set(number, empty)
+    this.#pages[number] = empty
     return empty
   }
 
@@ -68,7 +69,7 @@ export class MemoryPages implements PageWriter, FreelistHost {
     const page = this.page(number)
     if (page.isDirty) return page
     const copy = new Page(number, page.bytes.slice(), true)
-    this.#pages.set(number, copy)
+    this.#pages[number] = copy
     return copy
   }
 
@@ -95,23 +96,23 @@ export class MemoryPages implements PageWriter, FreelistHost {
 
   /** Pages written since the last commit. */
   get dirtyNumbers(): PageNumber[] {
-    return [...this.#pages.values()].filter((page) => page.isDirty).map((page) => page.number)
+    return [...this.#known()].filter((page) => page.isDirty).map((page) => page.number)
   }
 
   commit(): void {
-    for (const [number, page] of this.#pages) {
+    for (const page of this.#known()) {
       if (!page.isDirty) continue
-      const clean = new Page(number, page.bytes, false)
+      const clean = new Page(page.number, page.bytes, false)
       clean.decoded = page.decoded
-      this.#pages.set(number, clean)
+      this.#pages[page.number] = clean
     }
-    this.#committed = new Map(this.#pages)
+    this.#committed = this.#pages.slice()
     this.#committedCount = this.pageCount
   }
 
   rollback(): void {
     this.editCount++
-    this.#pages = new Map(this.#committed)
+    this.#pages = this.#committed.slice()
     this.pageCount = this.#committedCount
   }
 
@@ -120,7 +121,7 @@ export class MemoryPages implements PageWriter, FreelistHost {
     this.editCount++
     const bytes = this.page(number).bytes.slice()
     change(bytes)
-    this.#pages.set(number, new Page(number, bytes, false))
+    this.#pages[number] = new Page(number, bytes, false)
   }
 
   /** Enters a table or an index into the schema, as CREATE would. */
@@ -132,7 +133,11 @@ export class MemoryPages implements PageWriter, FreelistHost {
   /** The pages that have content, and where in the file they go. */
   *filePages(): Generator<{ fileOffset: number; bytes: Uint8Array }> {
     setPageCount(this.writable(PAGE_ONE).bytes, this.pageCount)
-    for (const page of this.#pages.values()) yield { fileOffset: (page.number - 1) * this.pageSize, bytes: page.bytes }
+    for (const page of this.#known()) yield { fileOffset: (page.number - 1) * this.pageSize, bytes: page.bytes }
+  }
+
+  *#known(): Generator<Page> {
+    for (const page of this.#pages) if (page !== undefined) yield page
   }
 
   toFile(): Uint8Array {
