@@ -2,11 +2,15 @@
  * The pager of one connection: committed states to read from, and batches to write. It joins the snapshots of the
  * log with the pages of the maps.
  */
-import { frameNumber } from '../units.js'
+import { unsupported } from '../errors.js'
+import { decodeFileHeader } from '../format/index.js'
+import { frameNumber, pageNumber } from '../units.js'
 import { type Snapshot, Snapshots, type Wal } from '../wal/index.js'
 import type { Page } from './page.js'
 import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
 import { BufferPool, WritePages } from './write-pages.js'
+
+const PAGE_ONE = pageNumber(1)
 
 /** A held snapshot and the pages of it. */
 export interface HeldPages {
@@ -21,6 +25,9 @@ export class Pager {
   readonly #pool: BufferPool
   /** The reader made for the newest snapshot, shared by all who hold that. */
   #newest: HeldPages | null = null
+
+  /** Page 1 as it was when it was last found writable. */
+  #writablePageOne: Page | null = null
 
   constructor(wal: Wal, options: PageSourceOptions) {
     this.#wal = wal
@@ -52,10 +59,27 @@ export class Pager {
     if (!held.snapshot.isHeld) held.pages.close()
   }
 
-  /** A new batch of changes on the newest committed state, the log restarted before if possible. @requires lock WRITE */
+  /**
+   * A new batch of changes on the newest committed state, the log restarted before if possible. @requires lock WRITE
+   * @throws ENDMARK_UNSUPPORTED if that state must not be written to
+   */
   beginWrite(): WritePages {
-    const state = this.#snapshots.underWrite()
-    return new WritePages(this.#source.reader(state), this.#pool, this.#source.lockBytePage)
+    const pages = this.#source.reader(this.#snapshots.underWrite())
+    this.#assertWritable(pages)
+    return new WritePages(pages, this.#pool, this.#source.lockBytePage)
+  }
+
+  /** What the file header allowed when the database was opened, SQLite may have changed since: auto-vacuum, for one. */
+  #assertWritable(pages: CommittedPages): void {
+    const pageOne = pages.page(PAGE_ONE)
+    if (pageOne === this.#writablePageOne) return
+    const { mainPath, usableSize } = this.#source
+    const header = decodeFileHeader(pageOne.bytes, mainPath)
+    if (header.readOnlyReason !== null) throw unsupported(`${mainPath}: writing with ${header.readOnlyReason}`)
+    if (header.pageSize !== pages.pageSize || header.usableSize !== usableSize) {
+      throw unsupported(`${mainPath}: another layout of pages than when it was opened; open it again`)
+    }
+    this.#writablePageOne = pageOne
   }
 
   /** Follows a batch that was just published. The pages must not be used any more. @requires lock WRITE */

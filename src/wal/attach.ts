@@ -69,6 +69,7 @@ export function* attach(givenPath: string, options: AttachOptions): Blocking<Att
     try {
       return yield* attachIndex({ path, folder, header, main, mainLock, log }, options)
     } catch (error) {
+      if (!options.readOnly) removeUnused({ path, mainLock, log }, options)
       log.close()
       throw error
     }
@@ -76,6 +77,17 @@ export function* attach(givenPath: string, options: AttachOptions): Blocking<Att
     mainLock.release()
     main.close()
     throw error
+  }
+}
+
+/** Takes away what a refused opener has made, unless others use it. The reason of the refusal is what matters. */
+function removeUnused({ path, mainLock, log }: Pick<OpenFiles, 'path' | 'mainLock' | 'log'>, { vfs }: AttachOptions) {
+  try {
+    if (!mainLock.tryExclusive()) return
+    vfs.remove(`${path}-shm`)
+    if (log.size() === 0) vfs.remove(log.path)
+  } catch {
+    // Then they stay: both are as good as none to the next opener.
   }
 }
 
@@ -106,6 +118,7 @@ function createDatabase(path: string, { vfs, pageSize }: AttachOptions): void {
 function* adoptMain(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<FileHeader> {
   if (main.size() === 0 && options.create && !options.readOnly) yield* fillEmptyFile(main, mainLock, options)
   const header = readHeader(main)
+  if (header.isWal) refuseHotJournal(main, options.vfs)
   if (options.readOnly) {
     if (!header.isWal)
       throw unsupported(`${main.path}: reading a rollback-journal database without switching it to WAL`)
@@ -125,11 +138,27 @@ function readHeader(main: VfsFile): FileHeader {
   return decodeFileHeader(bytes.subarray(0, length), main.path)
 }
 
-/** Runs `work` alone with the main file. */
-function* alone(main: VfsFile, mainLock: MainLock, options: AttachOptions, work: () => Blocking<void>): Blocking<void> {
-  yield* waitFor(() => mainLock.tryExclusive(), waitOptions(options, `the exclusive lock of ${main.path}`))
+/**
+ * Runs `work` alone with the main file, unless others have done it meanwhile. Nobody keeps the shared lock while waiting to
+ * be alone: two who did would wait for each other.
+ */
+function* alone(
+  main: VfsFile,
+  mainLock: MainLock,
+  options: AttachOptions,
+  { isDone, work }: { readonly isDone: () => boolean; readonly work: () => void },
+): Blocking<void> {
+  const attempt = () => {
+    if (mainLock.mode === 'none' && !mainLock.tryShared()) return false
+    if (isDone() || mainLock.tryExclusive()) return true
+    mainLock.release()
+    return false
+  }
+  yield* waitFor(attempt, waitOptions(options, `the exclusive lock of ${main.path}`))
+  if (mainLock.mode === 'shared') return
   try {
-    yield* work()
+    work()
+    yield datasyncStep(main)
   } finally {
     mainLock.downgrade()
   }
@@ -137,31 +166,43 @@ function* alone(main: VfsFile, mainLock: MainLock, options: AttachOptions, work:
 
 /** An empty file is an empty database that nobody has written to yet. */
 function fillEmptyFile(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<void> {
-  return alone(main, mainLock, options, function* () {
-    // Others may have filled it while we waited.
-    if (main.size() !== 0) return
-    main.write([encodeNewDatabase(options.pageSize)], 0)
-    yield datasyncStep(main)
-  })
+  const isDone = () => main.size() !== 0
+  const work = () => main.write([encodeNewDatabase(options.pageSize)], 0)
+  return alone(main, mainLock, options, { isDone, work })
 }
 
 /** Sets the journal mode in the header; refused while a rollback journal waits for being rolled back. */
 function switchToWal(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<void> {
-  return alone(main, mainLock, options, function* () {
-    const header = readHeader(main)
-    if (header.isWal) return
-    const journal = `${main.path}-journal`
-    if (options.vfs.exists(journal)) {
-      throw unsupported(`${main.path}: rolling back ${journal}; open the database once with SQLite, which does it`)
-    }
+  const isDone = () => readHeader(main).isWal
+  const work = () => {
+    refuseHotJournal(main, options.vfs)
     const bytes = new Uint8Array(FILE_HEADER_SIZE)
     main.read(bytes, 0)
     setJournalMode(bytes, VERSION_WAL)
-    setPageCount(bytes, Math.ceil(main.size() / header.pageSize))
+    setPageCount(bytes, Math.ceil(main.size() / readHeader(main).pageSize))
     countChange(bytes)
     main.write([bytes], 0)
-    yield datasyncStep(main)
-  })
+  }
+  return alone(main, mainLock, options, { isDone, work })
+}
+
+/**
+ * A journal is hot, and has to be rolled back before anything else, unless it is empty or begins with zeros (as SQLite
+ * leaves it in its journal modes TRUNCATE and PERSIST). A database in WAL mode has one if the switch to that mode
+ * was cut short.
+ */
+function refuseHotJournal(main: VfsFile, vfs: Vfs): void {
+  const path = `${main.path}-journal`
+  if (!vfs.exists(path)) return
+  const journal = vfs.open(path, { readOnly: true })
+  const first = new Uint8Array(1)
+  try {
+    journal.read(first, 0)
+  } finally {
+    journal.close()
+  }
+  if (first[0] === 0) return
+  throw unsupported(`${main.path}: rolling back ${path}; open the database once with SQLite, which does it`)
 }
 
 interface OpenFiles {

@@ -9,7 +9,6 @@
  * index; RECOVER, as SQLite has it. Readers that hold a read lock keep their mark: their frames are the same ones
  * (WAL-4: recovery never removes a published commit).
  */
-import { corrupt } from '../errors.js'
 import {
   FRAME_HEADER_SIZE,
   type FrameFields,
@@ -18,7 +17,6 @@ import {
   READ_MARK_UNUSED,
   READ_SLOT_COUNT,
   verifyFrame,
-  WAL_HEADER_SIZE,
   WalChecksum,
   type WalHeader,
 } from '../format/index.js'
