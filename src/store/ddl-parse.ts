@@ -297,7 +297,7 @@ class TableReader extends TokenReader {
       end = this.token.end
       this.expectSymbol(')')
     }
-    return this.sql.slice(start, end)
+    return unquotedType(this.sql.slice(start, end))
   }
 
   #isGenerated(): boolean {
@@ -459,6 +459,15 @@ class TableReader extends TokenReader {
       else if (!this.acceptSymbol(',') && !this.acceptSymbol(';')) throw this.unexpected('a table option')
     }
   }
+}
+
+/** SQLite takes the quotes off a type only if they are the outermost characters of the whole. */
+function unquotedType(type: string): string {
+  if (!/^["'`[]/.test(type)) return type
+  const inner = type.slice(1, -1)
+  // What is left of these has changed from release to release, and with it what is a rowid.
+  if (/["'`[\]]/.test(inner)) throw new DdlProblem(`type ${type} of several quoted parts`)
+  return inner
 }
 
 function numericLiteral(text: string, isNegative: boolean): SqlValue {

@@ -89,6 +89,11 @@ export abstract class Store<
     return result!.existed
   }
 
+  /** Looks the store up in this schema now, so that one that does not fit is refused when the handle is made. */
+  assertUsable(schema: Schema): void {
+    this.codecIn(schema)
+  }
+
   getFrom(pages: PageReader, schema: Schema, key: Key): Value | undefined {
     const codec = this.codecIn(schema)
     const payload = this.#payload
