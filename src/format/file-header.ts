@@ -213,11 +213,6 @@ export function setPageCount(pageOne: Uint8Array, pageCount: number): void {
   put32(pageOne, PAGE_COUNT_OFFSET, pageCount)
 }
 
-/** The change counter of the file; readers of a rollback-journal database drop their caches when it moves. */
-export function getChangeCounter(pageOne: Uint8Array): number {
-  return get32(pageOne, CHANGE_COUNTER_OFFSET)
-}
-
 /** Counts one change of the file and says which library wrote the page count beside it. */
 export function countChange(pageOne: Uint8Array): void {
   const counter = (get32(pageOne, CHANGE_COUNTER_OFFSET) + 1) >>> 0
