@@ -1,0 +1,143 @@
+/**
+ * The demo: the cities of the world in one database file. Writer processes move inhabitants between random
+ * cities, so that their sum never changes; reader processes check just that, snapshot after snapshot. At the
+ * end SQLite itself checks the file. Exits with 1 if anything was seen that must not be.
+ */
+import { execFile } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { type Database, open } from '../../src/index.js'
+import { type CityTable, loadCities, openCities } from './cities.js'
+import { LiveTable } from './live-table.js'
+import type { WorkerStart } from './messages.js'
+import { type DemoOptions, parseOptions, USAGE } from './options.js'
+import { Workers } from './workers.js'
+
+const DEFAULT_PATH = '.demo/cities.db'
+
+interface Summary {
+  readonly path: string
+  readonly cities: number
+  readonly inhabitants: number
+  readonly seconds: number
+  readonly commits: number
+  readonly reads: number
+  readonly scans: number
+  readonly checkpoints: number
+  readonly violations: number
+  readonly integrity: string
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2))
+  if (options === undefined) process.stdout.write(USAGE)
+  else process.exitCode = await runDemo(options)
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
+}
+
+async function runDemo(options: DemoOptions): Promise<number> {
+  const path = preparePath(options.path)
+  const db = await open(path)
+  const cities = await openCities(db)
+  await fill(db, cities)
+
+  const census = count(cities)
+  console.log(
+    `${format(census.cityIds.length)} cities with ${format(census.total)} inhabitants in ${path}\n` +
+      `${options.writers} writers, ${options.readers} readers, ${options.seconds} seconds\n`,
+  )
+  const endTime = Date.now() + options.seconds * 1000
+  const workers = await work(db, options, { path, ...census, endTime })
+  const totals = workers.totals()
+  const violations = [...totals.violations, ...compare(census, count(cities))]
+  const checkpoints = totals.checkpoints + db.stats().checkpoints
+  await db.close()
+
+  const summary: Summary = {
+    path,
+    cities: census.cityIds.length,
+    inhabitants: census.total,
+    seconds: options.seconds,
+    commits: totals.commits,
+    reads: totals.reads,
+    scans: totals.scans,
+    checkpoints,
+    violations: violations.length,
+    integrity: await askSqlite(path),
+  }
+  print(summary, violations, options.json)
+  return summary.violations === 0 && summary.integrity === 'ok' ? 0 : 1
+}
+
+/** The default file is made anew in each run; a file named by the caller is never removed. */
+function preparePath(given: string | undefined): string {
+  const path = resolve(given ?? DEFAULT_PATH)
+  mkdirSync(dirname(path), { recursive: true })
+  if (given === undefined) for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+  return path
+}
+
+async function fill(db: Database, cities: CityTable): Promise<void> {
+  if (cities.count() > 0) return
+  const start = performance.now()
+  await loadCities(db, cities)
+  console.log(`Loaded the data set in one transaction: ${Math.round(performance.now() - start)} ms`)
+}
+
+type Census = Pick<WorkerStart, 'cityIds' | 'total'>
+
+function count(cities: CityTable): Census {
+  const cityIds: number[] = []
+  let total = 0
+  for (const city of cities.range()) {
+    cityIds.push(city.id)
+    total += city.population
+  }
+  return { cityIds, total }
+}
+
+function compare(before: Census, after: Census): string[] {
+  const same = before.total === after.total && before.cityIds.length === after.cityIds.length
+  return same ? [] : [`${after.total} inhabitants of ${after.cityIds.length} cities at the end`]
+}
+
+async function work(db: Database, options: DemoOptions, start: WorkerStart): Promise<Workers> {
+  const workers = new Workers()
+  workers.start('./writer.js', options.writers, start)
+  workers.start('./reader.js', options.readers, start)
+  const table = new LiveTable(() => ({ ...workers.totals(), stats: db.stats() }))
+  const timer = setInterval(() => table.printLine(), 1000)
+  try {
+    await workers.allEnded()
+  } finally {
+    clearInterval(timer)
+  }
+  return workers
+}
+
+async function askSqlite(path: string): Promise<string> {
+  const file = fileURLToPath(new URL('./integrity.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [file, path])
+  return stdout
+}
+
+function print(summary: Summary, violations: readonly string[], asJson: boolean): void {
+  const { commits, reads, scans, checkpoints, integrity } = summary
+  console.log(`
+commits      ${format(commits)}
+reads        ${format(reads)}
+full sums    ${format(scans)}
+checkpoints  ${format(checkpoints)}
+violations   ${format(violations.length)}
+SQLite says  ${integrity}`)
+  for (const violation of violations.slice(0, 10)) console.log(`  ${violation}`)
+  if (asJson) console.log(JSON.stringify(summary))
+}
+
+function format(value: number): string {
+  return value.toLocaleString('en-US')
+}

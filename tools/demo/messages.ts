@@ -1,0 +1,25 @@
+/** What the processes of the demo tell each other. */
+
+/** First thing a worker is told. */
+export interface WorkerStart {
+  readonly path: string
+  /** Ids of all cities, ascending. */
+  readonly cityIds: readonly number[]
+  /** Inhabitants of all cities, which no transaction changes. */
+  readonly total: number
+  /** Milliseconds since 1970 at which the worker ends. */
+  readonly endTime: number
+}
+
+/** What a worker has done since it started; sent several times a second, and a last time when it ends. */
+export interface WorkerProgress {
+  readonly commits: number
+  /** Point reads and range reads. */
+  readonly reads: number
+  /** Full sums. */
+  readonly scans: number
+  readonly checkpoints: number
+  /** What must never be seen, in words. */
+  readonly violations: readonly string[]
+  readonly isLast: boolean
+}

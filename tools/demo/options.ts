@@ -1,0 +1,54 @@
+/** Command line of the demo. */
+import { parseArgs } from 'node:util'
+
+export interface DemoOptions {
+  /** Processes that move inhabitants. */
+  readonly writers: number
+  /** Processes that read snapshot after snapshot. */
+  readonly readers: number
+  /** How long they run. */
+  readonly seconds: number
+  /** Ends the output with one JSON object on a line of its own. */
+  readonly json: boolean
+  /** Database file; without it, a fresh one in the folder .demo. */
+  readonly path: string | undefined
+}
+
+export const USAGE = `Usage: npm start -- [options]
+
+  --writers N    processes that move inhabitants (2)
+  --readers N    processes that read and add up (2)
+  --seconds N    how long they run (8)
+  --path FILE    database file; one that holds the cities already is used as it is (.demo/cities.db, made anew)
+  --json         end with one line of JSON
+  --help         show this
+`
+
+/** @returns undefined if help was asked for; throws an Error with the reason if the arguments are wrong */
+export function parseOptions(parameters: readonly string[]): DemoOptions | undefined {
+  const { values } = parseArgs({
+    args: [...parameters],
+    options: {
+      writers: { type: 'string', default: '2' },
+      readers: { type: 'string', default: '2' },
+      seconds: { type: 'string', default: '8' },
+      path: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return undefined
+  return {
+    writers: parseCount('--writers', values.writers),
+    readers: parseCount('--readers', values.readers),
+    seconds: parseCount('--seconds', values.seconds),
+    json: values.json,
+    path: values.path,
+  }
+}
+
+function parseCount(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0) throw new Error(`${name} must be a whole number, not "${text}"`)
+  return value
+}

@@ -1,0 +1,54 @@
+/** The worker processes as the demo's main process sees them: their latest reports, and their end. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { WorkerProgress, WorkerStart } from './messages.js'
+
+type WorkerFile = './writer.js' | './reader.js'
+
+const NOTHING_YET: WorkerProgress = { commits: 0, reads: 0, scans: 0, checkpoints: 0, violations: [], isLast: false }
+
+export class Workers {
+  readonly #latest: WorkerProgress[] = []
+  readonly #ends: Promise<void>[] = []
+
+  start(file: WorkerFile, count: number, message: WorkerStart): void {
+    for (let started = 0; started < count; started++) this.#startOne(file, message)
+  }
+
+  /** Resolves when all workers have ended; rejects if one of them failed. */
+  async allEnded(): Promise<void> {
+    await Promise.all(this.#ends)
+  }
+
+  totals(): Omit<WorkerProgress, 'isLast'> {
+    const sum = (field: 'commits' | 'reads' | 'scans' | 'checkpoints') =>
+      this.#latest.reduce((total, progress) => total + progress[field], 0)
+    return {
+      commits: sum('commits'),
+      reads: sum('reads'),
+      scans: sum('scans'),
+      checkpoints: sum('checkpoints'),
+      violations: this.#latest.flatMap((progress) => progress.violations),
+    }
+  }
+
+  #startOne(file: WorkerFile, message: WorkerStart): void {
+    const child = fork(fileURLToPath(new URL(file, import.meta.url)))
+    const index = this.#latest.push(NOTHING_YET) - 1
+    child.on('message', (progress) => {
+      this.#latest[index] = progress as WorkerProgress
+    })
+    this.#ends.push(this.#end(child, index, file))
+    child.send(message)
+  }
+
+  #end(child: ChildProcess, index: number, file: WorkerFile): Promise<void> {
+    return new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('exit', (code, signal) => {
+        if (code === 0 && this.#latest[index]?.isLast) resolve()
+        else reject(new Error(`${file} ended early (${signal ?? `exit code ${code}`})`))
+      })
+    })
+  }
+}
