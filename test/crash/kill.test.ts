@@ -1,0 +1,189 @@
+/**
+ * `kill -9` of writers at random moments: every commit they were told about is there afterwards, no commit is
+ * there in part, and the next process goes on without repair by hand.
+ *
+ * What was acknowledged is recorded outside the database. The number of a lane's last step tells what the
+ * lane's rows must be (lane.ts), so the whole content is compared; `integrity_check` alone proves nothing.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { type OpenOptions, open } from '../../src/index.js'
+import { type Random, seededRandom } from '../support/random.js'
+import { askSqlite, integrityCheck } from '../support/referee.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+import type { KillWriterStart } from './kill-writer.js'
+import { LANE_COUNT, laneAfter, openLaneTables } from './lane.js'
+
+const ROUNDS = 200
+const RUN_MS_MAX = 120
+/** A second writer outlives the first by up to so much, and meets what it left behind. */
+const OUTLIVE_MS_MAX = 40
+const SQLITE_EVERY = 10
+const CREATIONS = 30
+const CREATE_MS_MAX = 25
+const WRITER_FILE = fileURLToPath(new URL('./kill-writer.js', import.meta.url))
+
+interface Content {
+  readonly rows: [string, string][]
+  readonly lastSteps: [number, number][]
+  readonly accounts: [number, number][]
+}
+
+test(`what was acknowledged is there after each of ${ROUNDS} kills`, async (t) => {
+  t.timeout(300_000)
+  const random = seededRandom(t)
+  const files = filesIn(temporaryFolder(t))
+  let stands: LastSteps = new Map()
+  let waiting = startWriters(t)
+
+  for (let round = 0; round < ROUNDS; round++) {
+    const writers = await waiting
+    waiting = startWriters(t)
+    await Promise.all(writers.map((writer, index) => start(writer, files, optionsFrom(random), lanesOf(index))))
+    await Promise.all(writers.map(saysRunning))
+    await kill(writers[0], random.below(RUN_MS_MAX))
+    await kill(writers[1], random.below(OUTLIVE_MS_MAX))
+    // The next to open the file after a kill is SQLite at times and Endmark at others.
+    const content =
+      round % SQLITE_EVERY === 0 ? await contentBySqlite(t, files.path) : await contentByEndmark(files.path)
+    stands = assertContent(t, content, { acknowledged: lastAcknowledged(files), before: stands })
+    if (round % SQLITE_EVERY === 1) t.is(await integrityCheck(t, files.path), 'ok')
+  }
+  const steps = [...lastAcknowledged(files).values()].reduce((sum, step) => sum + step, 0)
+  t.log(`${steps} commits acknowledged`)
+  t.true(steps > ROUNDS)
+})
+
+test(`a writer killed while it creates a database leaves nothing to trip over, ${CREATIONS} times`, async (t) => {
+  const random = seededRandom(t)
+  const folder = temporaryFolder(t)
+  let waiting = startWriters(t)
+  for (let round = 0; round < CREATIONS; round++) {
+    const writers = await waiting
+    waiting = startWriters(t)
+    const files = filesIn(folder, `${round}-`)
+    await start(writers[0], files, {}, lanesOf(0))
+    await kill(writers[0], random.below(CREATE_MS_MAX))
+    // The second is the one that must not trip.
+    await start(writers[1], files, {}, lanesOf(1))
+    await saysRunning(writers[1])
+    await kill(writers[1], random.below(CREATE_MS_MAX))
+    assertContent(t, await contentByEndmark(files.path), { acknowledged: lastAcknowledged(files), before: new Map() })
+    t.is(await integrityCheck(t, files.path), 'ok')
+  }
+})
+
+/** Lane to the number of its last step. */
+type LastSteps = ReadonlyMap<number, number>
+
+interface Files {
+  readonly path: string
+  readonly acknowledgedPath: string
+}
+
+function filesIn(folder: string, prefix = ''): Files {
+  const files = { path: join(folder, `${prefix}a.db`), acknowledgedPath: join(folder, `${prefix}acknowledged.txt`) }
+  writeFileSync(files.acknowledgedPath, '')
+  return files
+}
+
+/** Two processes that have loaded and wait for their start, so that loading overlaps with other work. */
+async function startWriters(t: ExecutionContext<unknown>): Promise<[ChildProcess, ChildProcess]> {
+  const writers: [ChildProcess, ChildProcess] = [fork(WRITER_FILE), fork(WRITER_FILE)]
+  t.teardown(() => writers.forEach((writer) => void writer.kill('SIGKILL')))
+  await Promise.all(writers.map((writer) => once(writer, 'message')))
+  return writers
+}
+
+function optionsFrom(random: Random): OpenOptions {
+  const synchronous = random.pick(['off', 'normal', 'full'] as const)
+  return { synchronous, autoCheckpoint: random.pick([5, 30, 200]) }
+}
+
+function lanesOf(writer: number): number[] {
+  return Array.from({ length: LANE_COUNT / 2 }, (_, index) => 2 * index + writer)
+}
+
+function start(writer: ChildProcess, files: Files, options: OpenOptions, lanes: readonly number[]): Promise<void> {
+  const message: KillWriterStart = { ...files, options, lanes }
+  return new Promise((resolve, reject) => writer.send(message, (error) => (error ? reject(error) : resolve())))
+}
+
+async function saysRunning(writer: ChildProcess): Promise<void> {
+  await Promise.race([once(writer, 'message'), failWhenEnded(writer)])
+}
+
+async function failWhenEnded(writer: ChildProcess): Promise<never> {
+  const [code, signal] = await once(writer, 'exit')
+  throw new Error(`a writer ended before it ran (${signal ?? code})`)
+}
+
+async function kill(writer: ChildProcess, afterMs: number): Promise<void> {
+  await delay(afterMs)
+  if (writer.exitCode !== null) throw new Error(`a writer ended by itself with exit code ${writer.exitCode}`)
+  const exited = once(writer, 'exit')
+  writer.kill('SIGKILL')
+  await exited
+}
+
+async function contentByEndmark(path: string): Promise<Content> {
+  const db = await open(path)
+  const { rows, lastSteps, accounts } = await openLaneTables(db)
+  const content = db.read((snapshot) => ({
+    rows: [...snapshot.range(rows)],
+    lastSteps: [...snapshot.range(lastSteps)],
+    accounts: [...snapshot.range(accounts)],
+  }))
+  await db.close()
+  return content
+}
+
+function contentBySqlite(t: ExecutionContext<unknown>, path: string): Promise<Content> {
+  return askSqlite(t, path, (db) => {
+    const read = (table: string) => db.prepare(`SELECT key, value FROM ${table} ORDER BY key`).raw().all() as never
+    return db.transaction(() => ({ rows: read('rows'), lastSteps: read('last_steps'), accounts: read('accounts') }))()
+  })
+}
+
+/** A line is one small write, so only the last could be cut short. */
+function lastAcknowledged({ acknowledgedPath }: Files): LastSteps {
+  const lines = readFileSync(acknowledgedPath, 'utf8').split('\n').slice(0, -1)
+  return new Map(lines.map((line) => line.split(' ').map(Number) as [number, number]))
+}
+
+/**
+ * @param before the lanes' last steps when the writers of this round started
+ * @returns the same, now
+ */
+function assertContent(
+  t: ExecutionContext<unknown>,
+  content: Content,
+  { acknowledged, before }: { readonly acknowledged: LastSteps; readonly before: LastSteps },
+): LastSteps {
+  const lastSteps = new Map(content.lastSteps)
+  const amounts = new Map(content.accounts)
+  const accounts = new Map<number, number>()
+  const rows: [string, string][] = []
+  for (let lane = 0; lane < LANE_COUNT; lane++) {
+    const lastStep = lastSteps.get(lane) ?? 0
+    // A commit may have reached the log whose acknowledgement the kill cut off.
+    const known = Math.max(acknowledged.get(lane) ?? 0, before.get(lane) ?? 0)
+    t.true(lastStep === known || lastStep === known + 1, `lane ${lane}: step ${lastStep} where ${known} was known`)
+    const expected = laneAfter(lane, lastStep)
+    rows.push(...expected.rows)
+    add(accounts, lane, -expected.moved)
+    add(accounts, (lane + 1) % LANE_COUNT, expected.moved)
+  }
+  t.deepEqual(new Map(content.rows), new Map(rows))
+  for (let lane = 0; lane < LANE_COUNT; lane++) t.is(amounts.get(lane) ?? 0, accounts.get(lane) ?? 0)
+  return lastSteps
+}
+
+function add(accounts: Map<number, number>, lane: number, amount: number): void {
+  accounts.set(lane, (accounts.get(lane) ?? 0) + amount)
+}
