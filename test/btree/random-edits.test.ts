@@ -6,8 +6,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import {
-  checkFreelist,
-  checkTree,
   countEntries,
   createTree,
   deleteRecord,
@@ -21,30 +19,16 @@ import {
   putRow,
   TableCursor,
 } from '../../src/btree/index.js'
-import { BINARY_ORDER, decodeRecord, encodeRecord, lockBytePage, SearchKey } from '../../src/format/index.js'
-import { type PageNumber, pageNumber } from '../../src/units.js'
+import { BINARY_ORDER, decodeRecord, encodeRecord, SearchKey } from '../../src/format/index.js'
+import type { PageNumber } from '../../src/units.js'
 import { MemoryPages } from '../support/memory-pages.js'
 import { Random } from '../support/random.js'
 import { askSqlite } from '../support/referee.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { treeFindings } from '../support/tree-findings.js'
 
 const SEED = Number(process.env.ENDMARK_TEST_SEED ?? 20250101)
 const PAGE_SIZES = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]
-
-/** Every finding of both checks, and every page that neither a tree nor the freelist uses. */
-function findings(pages: MemoryPages, tables: readonly PageNumber[], indexes: readonly PageNumber[]): string[] {
-  const found: string[] = []
-  const seen = new Set<PageNumber>()
-  const report = (finding: { page: number; what: string }) => found.push(`page ${finding.page}: ${finding.what}`)
-  const visit = (number: PageNumber) => !seen.has(number) && seen.add(number) !== undefined
-  for (const root of [pageNumber(1), ...tables]) checkTree(pages, root, 'table', null, report, visit)
-  for (const root of indexes) checkTree(pages, root, 'index', BINARY_ORDER, report, visit)
-  checkFreelist(pages, report, visit)
-  for (let number = 1; number <= pages.pageCount; number++) {
-    if (!seen.has(pageNumber(number)) && number !== lockBytePage(pages.pageSize)) found.push(`page ${number} is lost`)
-  }
-  return found
-}
 
 function readRow(pages: MemoryPages, root: PageNumber, rowid: number): string | undefined {
   const payload = new Payload()
@@ -183,7 +167,7 @@ for (const pageSize of PAGE_SIZES) {
         // Grow, shrink, grow: deletes reach emptiness on the small pages.
         const growth = batch % 10 < 6 ? 80 : 10
         for (let i = 0; i < 100; i++) edit(random, pages, table, index, model, growth)
-        const found = findings(pages, [table], [index])
+        const found = treeFindings(pages, { tables: [table], indexes: [index] })
         t.deepEqual(found, [], `batch ${batch}`)
         if (random.below(3) === 0) pages.commit()
       }
@@ -194,7 +178,7 @@ for (const pageSize of PAGE_SIZES) {
       t.is(difference(new Map(sqlite.entries), model.entries), null)
       for (const rowid of [...model.rows.keys()]) t.true(deleteRow(pages, table, rowid))
       for (const entry of [...model.entries.keys()]) deleteRecord(pages, index, key.set([entry]))
-      t.deepEqual(findings(pages, [table], [index]), [])
+      t.deepEqual(treeFindings(pages, { tables: [table], indexes: [index] }), [])
       t.is(countEntries(pages, table, 'table') + countEntries(pages, index, 'index'), 0)
       t.is((await askAbout(t, pages)).integrity, 'ok')
     })
