@@ -297,7 +297,7 @@ class TableReader extends TokenReader {
       end = this.token.end
       this.expectSymbol(')')
     }
-    return unquotedType(this.sql.slice(start, end))
+    return cleanType(this.sql.slice(start, end))
   }
 
   #isGenerated(): boolean {
@@ -461,11 +461,15 @@ class TableReader extends TokenReader {
   }
 }
 
-/** SQLite takes the quotes off a type only if they are the outermost characters of the whole. */
-function unquotedType(type: string): string {
+/**
+ * The declared type as SQLite reports it. It takes quotes off only if they are the outermost characters of the whole,
+ * and a word ALWAYS at the end; what is left then decides whether a key is the rowid.
+ */
+function cleanType(type: string): string {
+  // Nobody writes these on purpose, and releases of SQLite differ.
+  if (/always$/i.test(type)) throw new DdlProblem(`type ${type} with ALWAYS at its end`)
   if (!/^["'`[]/.test(type)) return type
   const inner = type.slice(1, -1)
-  // What is left of these has changed from release to release, and with it what is a rowid.
   if (/["'`[\]]/.test(inner)) throw new DdlProblem(`type ${type} of several quoted parts`)
   return inner
 }
