@@ -4,6 +4,7 @@
  */
 import test from 'ava'
 import fc from 'fast-check'
+import { AssertionError } from '../../src/assert.js'
 import {
   createTree,
   deleteRecord,
@@ -15,7 +16,6 @@ import {
   type SeekBound,
   TableCursor,
 } from '../../src/btree/index.js'
-import { AssertionError } from '../../src/assert.js'
 import { decodeRecord, encodeRecord, type KeyOrder, SearchKey } from '../../src/format/index.js'
 import type { PageNumber } from '../../src/units.js'
 import { MemoryPages } from '../support/memory-pages.js'
@@ -50,7 +50,8 @@ test('a table cursor goes to the right row for every bound and from there both w
       if (found !== index >= 0 || (found && cursor.rowid !== rowids[index])) t.fail(`seek ${bound} ${rowid}`)
       if (!found) continue
       if (cursor.next() !== index + 1 < rowids.length) t.fail(`next after ${bound} ${rowid}`)
-      if (index + 1 < rowids.length && (!cursor.previous() || cursor.rowid !== rowids[index])) t.fail(`back to ${rowid}`)
+      if (index + 1 < rowids.length && (!cursor.previous() || cursor.rowid !== rowids[index]))
+        t.fail(`back to ${rowid}`)
     }
   }
   t.pass()
@@ -136,7 +137,10 @@ type Step =
 const steps = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ type: fc.constantFrom('next' as const, 'previous' as const) }) },
-    { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('first' as const, 'last' as const, 'commit' as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ type: fc.constantFrom('first' as const, 'last' as const, 'commit' as const) }),
+    },
     {
       weight: 6,
       arbitrary: fc.record({

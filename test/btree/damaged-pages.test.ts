@@ -182,7 +182,9 @@ for (const [pageSize, count, rounds] of [
         const number = pageNumber(random.between(2 - last, pages.pageCount))
         // Of page 1 only the freelist fields are damaged: whether it is a database is another layer's question.
         pages.damage(number, (bytes) =>
-          number === 1 ? put32(bytes, 32 + 4 * random.below(2), random.below(pages.pageCount * 2)) : damagePage(random, bytes),
+          number === 1
+            ? put32(bytes, 32 + 4 * random.below(2), random.below(pages.pageCount * 2))
+            : damagePage(random, bytes),
         )
       }
       const wrong = wrongErrors(writes(sound, random))
@@ -231,7 +233,10 @@ test('a child that several cells share does not make a scan go in circles', (t) 
     for (let found = cursor.first(); found; found = cursor.next());
   })
   t.regex(error!.message, /out of order/)
-  t.not(corruption(() => countEntries(pages, table, 'table')), null)
+  t.not(
+    corruption(() => countEntries(pages, table, 'table')),
+    null,
+  )
 })
 
 test('child page numbers of 0, past the end and of the other kind of tree are reported', (t) => {
@@ -277,11 +282,17 @@ test('overflow chains that end early, loop or go on too long are reported', (t) 
   const read = () => findRow(pages, table, 1, new Payload())
   pages.damage(chain[2]!, (bytes) => put32(bytes, 0, 0))
   t.regex(corruption(read)!.message, /ends before/)
-  t.not(corruption(() => deleteRow(pages, table, 1)), null)
+  t.not(
+    corruption(() => deleteRow(pages, table, 1)),
+    null,
+  )
   pages.rollback()
   pages.damage(chain[3]!, (bytes) => put32(bytes, 0, chain[1]!))
   t.regex(corruption(read)!.message, /goes on/)
-  t.not(corruption(() => deleteRow(pages, table, 1)), null)
+  t.not(
+    corruption(() => deleteRow(pages, table, 1)),
+    null,
+  )
   pages.rollback()
   pages.damage(chain.at(-1)!, (bytes) => put32(bytes, 0, chain[0]!))
   t.regex(corruption(read)!.message, /goes on/)
@@ -317,12 +328,20 @@ test('freelist damage is reported by the next allocation and by the check', (t) 
     deleteRow(pages, table, 1)
     pages.commit()
     damage(pages)
-    t.not(corruption(() => pages.allocate()), null, name)
+    t.not(
+      corruption(() => pages.allocate()),
+      null,
+      name,
+    )
     pages.rollback()
     damage(pages)
     const found: string[] = []
     const seen = new Set<PageNumber>()
-    checkFreelist(pages, ({ what }) => found.push(what), (page) => !seen.has(page) && seen.add(page) !== undefined)
+    checkFreelist(
+      pages,
+      ({ what }) => found.push(what),
+      (page) => !seen.has(page) && seen.add(page) !== undefined,
+    )
     t.true(found.length > 0, name)
   }
 })
@@ -334,7 +353,11 @@ test('a freelist trunk that names itself ends the check', (t) => {
   pages.damage(trunk, (bytes) => put32(bytes, 0, trunk))
   const found: string[] = []
   const seen = new Set<PageNumber>()
-  checkFreelist(pages, ({ what }) => found.push(what), (page) => !seen.has(page) && seen.add(page) !== undefined)
+  checkFreelist(
+    pages,
+    ({ what }) => found.push(what),
+    (page) => !seen.has(page) && seen.add(page) !== undefined,
+  )
   t.true(found.some((what) => what.includes('used twice')))
 })
 
@@ -346,5 +369,8 @@ test('freeblocks that overlap a cell are noticed by the first edit', (t) => {
     put16(bytes, cell, 0)
     put16(bytes, cell + 2, 40)
   })
-  t.not(corruption(() => putRow(pages, table, 1, encodeRecord(['short']), 'upsert')), null)
+  t.not(
+    corruption(() => putRow(pages, table, 1, encodeRecord(['short']), 'upsert')),
+    null,
+  )
 })

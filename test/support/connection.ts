@@ -2,7 +2,7 @@
  * One connection of the lower layers, without trees: for tests of the log and the pager that write raw pages. Pages 2
  * and up hold one byte repeated; page 1 stays the header of a real database.
  */
-import { Pager, type WritePages } from '../../src/pager/index.js'
+import { type HeldPages, Pager, type WritePages } from '../../src/pager/index.js'
 import { GroupCommit } from '../../src/txn/group-commit.js'
 import { pageNumber, type Synchronous } from '../../src/units.js'
 import { nodeVfs, type Vfs } from '../../src/vfs/index.js'
@@ -22,6 +22,9 @@ export interface ConnectionOptions {
   readonly vfs?: Vfs
   readonly pageSize?: number
   readonly timeoutMs?: number
+  readonly readOnly?: boolean
+  /** Create a missing file, and fill an empty one; true if not given. */
+  readonly create?: boolean
 }
 
 export class Connection {
@@ -44,6 +47,22 @@ export class Connection {
 
   fillSync(pages: readonly number[], value: number, synchronous: Synchronous = 'full'): void {
     this.commits.runSync((writer) => fillPages(writer, pages, value), { synchronous })
+  }
+
+  /** The bytes that fill pages 2 and up in the newest committed state. */
+  contents(): number[] {
+    const held = this.pager.acquire()
+    try {
+      return contentsOf(held)
+    } finally {
+      this.pager.release(held)
+    }
+  }
+
+  /** The salts of the newest committed state: the name of the log's generation. */
+  salts(): string {
+    runSync(this.wal.refresh())
+    return `${this.wal.header.salt1}/${this.wal.header.salt2}`
   }
 
   /** The byte that fills a page in the newest committed state. */
@@ -76,11 +95,16 @@ export class Connection {
   }
 }
 
-function fillPages(writer: WritePages, pages: readonly number[], value: number): void {
+export function fillPages(writer: WritePages, pages: readonly number[], value: number): void {
   for (const page of pages) {
     while (writer.pageCount < page) writer.grow()
     writer.writable(pageNumber(page)).bytes.fill(value)
   }
+}
+
+/** The bytes that fill pages 2 and up of a held state. */
+export function contentsOf({ pages }: HeldPages): number[] {
+  return Array.from({ length: pages.pageCount - 1 }, (_, i) => uniformValue(pages.page(pageNumber(i + 2)).bytes))
 }
 
 export function uniformValue(bytes: Uint8Array): number {
@@ -90,6 +114,6 @@ export function uniformValue(bytes: Uint8Array): number {
 }
 
 export function connect(path: string, options: ConnectionOptions = {}): Connection {
-  const { vfs = nodeVfs(), pageSize = 4096, timeoutMs = 2000 } = options
-  return new Connection(runSync(attach(path, { vfs, create: true, readOnly: false, pageSize, timeoutMs })))
+  const { vfs = nodeVfs(), pageSize = 4096, timeoutMs = 2000, readOnly = false, create = !readOnly } = options
+  return new Connection(runSync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs })))
 }
