@@ -16,8 +16,8 @@ import {
   putRow,
   type Rowid,
 } from '../btree/index.js'
-import { EndmarkError, invalidArgument } from '../errors.js'
-import { decodeRecord, encodeRecord, INT64_MAX, SearchKey } from '../format/index.js'
+import { EndmarkError, invalidArgument, unsupported } from '../errors.js'
+import { BINARY_ORDER, decodeRecord, encodeRecord, INT64_MAX, SearchKey, type SqlValue } from '../format/index.js'
 import type { PageReader, PageWriter } from '../pager/index.js'
 import { assertWritable } from './constraints.js'
 import { locateDamage } from './damage.js'
@@ -197,6 +197,7 @@ function changedRecord(
 ): Uint8Array {
   try {
     const values = decodeRecord(payload.bytes, payload.start, payload.length)
+    assertLossless(definition, values, payload)
     // A row from before an ALTER TABLE ADD COLUMN has fewer columns than the table.
     for (let place = values.length; place < definition.storedColumns.length; place++) {
       values.push(definition.columns[definition.storedColumns[place]!]!.defaultValue ?? null)
@@ -207,6 +208,17 @@ function changedRecord(
   } catch (error) {
     throw locateDamage(pages, definition, error)
   }
+}
+
+/**
+ * Columns that an update does not name must stay as they are, to the byte. Only text that is not UTF-8 would not: it
+ * decodes to U+FFFD, which would be written back in its place.
+ */
+function assertLossless(definition: StoreDefinition, values: readonly SqlValue[], payload: Payload): void {
+  if (!values.some((value) => typeof value === 'string' && value.includes('\ufffd'))) return
+  const order = values.map(() => BINARY_ORDER[0]!)
+  if (SearchKey.of(values, order).compareRecord(payload.bytes, payload.start, payload.length) === 0) return
+  throw unsupported(`store ${JSON.stringify(definition.name)}: an update of a row with text that is not UTF-8`)
 }
 
 function applyDelete(pages: PageWriter, definition: StoreDefinition, operation: DeleteOperation): OperationResult {

@@ -109,6 +109,22 @@ test('columns added later read as their default until the row is written again',
   ])
 })
 
+test('text that is not UTF-8 is read with U+FFFD, and an update never rewrites it', async (t) => {
+  const database = fromSqlite(
+    'CREATE TABLE t(id INTEGER PRIMARY KEY, a, b)',
+    `INSERT INTO t VALUES (1, CAST(x'61ff62' AS TEXT), 1), (2, 'a\ufffdb', 1)`,
+  )
+  const table = new Table<AnyRow, number>(database, 't')
+  t.is(table.get(1)?.a, 'a\ufffdb')
+  await t.throwsAsync(table.update(1, { b: 2 }), { code: 'ENDMARK_UNSUPPORTED', message: /not UTF-8/ })
+  t.true(await table.update(2, { b: 2 }))
+  const db = inSqlite(t, database)
+  t.deepEqual(db.prepare('SELECT hex(a) AS a, b FROM t').all(), [
+    { a: '61FF62', b: 1 },
+    { a: '61EFBFBD62', b: 2 },
+  ])
+})
+
 test('values are converted to the affinity of a column that someone else declared', async (t) => {
   const database = fromSqlite(
     'CREATE TABLE t(k VARCHAR(9) PRIMARY KEY, n NUMERIC, i INT, f FLOAT, s VARCHAR(9), b) WITHOUT ROWID',

@@ -422,3 +422,65 @@ for (const type of ['text', 'integer', 'real', 'blob'] as const) {
     )
   })
 }
+
+interface Thing {
+  a: string
+  b: number
+  any: unknown
+  note: string | null
+}
+const anyValue = fc.oneof(
+  fc.constant(null),
+  fc.string({ unit: 'grapheme', maxLength: 8 }),
+  fc.integer(),
+  fc.double({ noNaN: true }),
+  fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n }),
+  fc.uint8Array({ maxLength: 5 }),
+)
+const thing: fc.Arbitrary<Thing> = fc.record({
+  a: fc.constantFrom('x', 'y', 'é', ''),
+  b: fc.integer({ min: -2, max: 2 }),
+  any: anyValue,
+  note: fc.option(fc.string({ unit: 'grapheme', maxLength: 2000 })),
+})
+const THINGS = { b: 'integer', any: 'any', a: 'text', note: 'text' } as const
+
+/** What SQLite has in all rows, as Endmark gives values. */
+function contents(t: ExecutionContext, database: MemoryDatabase, order: string): unknown[] {
+  const rows = inSqlite(t, database).prepare(`SELECT a, b, "any", note FROM t ORDER BY ${order}`).safeIntegers().all()
+  const normal = (value: unknown): unknown => {
+    if (value instanceof Uint8Array) return new Uint8Array(value)
+    return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value
+  }
+  return (rows as Thing[]).map(({ a, b, any, note }) => ({ b: normal(b), any: normal(any), a, note }))
+}
+
+test('random changes of a table with a composite key equal a model, and SQLite agrees', (t) => {
+  const change = fc.record({ type: fc.constantFrom('put', 'insert', 'update', 'delete'), row: thing })
+  fc.assert(
+    fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
+      const { database, table } = newTable<Thing, [string, number]>({ columns: THINGS, primaryKey: ['a', 'b'] })
+      const model = new Map<string, Thing>()
+      for (const { type, row } of changes) {
+        const key = JSON.stringify([row.a, row.b])
+        const existing = model.get(key)
+        const schema = database.schemaNow
+        if (type === 'put') database.apply([table.putOperation(schema, row)])
+        else if (type === 'update') database.apply([table.updateOperation(schema, [row.a, row.b], { note: row.note })])
+        else if (type === 'delete') database.apply([table.deleteOperation(schema, [row.a, row.b])])
+        else if (existing === undefined) database.apply([table.insertOperation(schema, row)])
+        else t.throws(() => database.apply([table.insertOperation(schema, row)]), { code: 'ENDMARK_CONSTRAINT' })
+        if (type === 'put' || (type === 'insert' && existing === undefined)) model.set(key, row)
+        if (type === 'update' && existing !== undefined) model.set(key, { ...existing, note: row.note })
+        if (type === 'delete') model.delete(key)
+      }
+      const sorted = [...model.values()]
+        .sort((x, y) => Buffer.compare(Buffer.from(x.a), Buffer.from(y.a)) || x.b - y.b)
+        .map(({ a, b, any, note }) => ({ b, any, a, note }))
+      t.deepEqual([...table.range()], sorted)
+      t.deepEqual([...table.range({ reverse: true })], sorted.toReversed())
+      t.deepEqual(contents(t, database, 'a, b'), sorted)
+    }),
+    { numRuns: 60 },
+  )
+})
