@@ -45,6 +45,17 @@ export const FREEBLOCK_SIZE_OFFSET = FREEBLOCK_NEXT_OFFSET + 2
 export const FREEBLOCK_SIZE_MIN = 4
 export const FRAGMENT_BYTES_MAX = 60
 
+/** Every field by name, for the documentation test and for people who look at pages. */
+export const PAGE_HEADER_OFFSETS = {
+  kind: KIND_OFFSET,
+  firstFreeblock: FIRST_FREEBLOCK_OFFSET,
+  cellCount: CELL_COUNT_OFFSET,
+  contentStart: CONTENT_START_OFFSET,
+  fragmentBytes: FRAGMENT_BYTES_OFFSET,
+  rightChild: RIGHT_CHILD_OFFSET,
+} as const
+export const FREEBLOCK_OFFSETS = { next: FREEBLOCK_NEXT_OFFSET, size: FREEBLOCK_SIZE_OFFSET } as const
+
 /** The memo of one page: its validated header, kept up to date by edits. Belongs to exactly one `Page`. */
 export class DecodedPage {
   // What searches read comes first, to lie together in memory.

@@ -13,6 +13,11 @@ import { get32, put32 } from './bytes.js'
 export const TRUNK_NEXT_OFFSET = 0
 export const TRUNK_LEAF_COUNT_OFFSET = TRUNK_NEXT_OFFSET + 4
 export const TRUNK_LEAVES_OFFSET = TRUNK_LEAF_COUNT_OFFSET + 4
+export const TRUNK_OFFSETS = {
+  next: TRUNK_NEXT_OFFSET,
+  leafCount: TRUNK_LEAF_COUNT_OFFSET,
+  leaves: TRUNK_LEAVES_OFFSET,
+} as const
 const LEAF_ENTRY_SIZE = 4
 
 /** Leaves that the format allows on one trunk page. */

@@ -7,6 +7,7 @@ import { get32, put32 } from './bytes.js'
 
 export const OVERFLOW_NEXT_OFFSET = 0
 export const OVERFLOW_DATA_OFFSET = OVERFLOW_NEXT_OFFSET + 4
+export const OVERFLOW_OFFSETS = { next: OVERFLOW_NEXT_OFFSET, data: OVERFLOW_DATA_OFFSET } as const
 
 /** Bytes of payload on one overflow page. */
 export function overflowCapacity(usableSize: number): number {
