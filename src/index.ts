@@ -20,7 +20,10 @@ import { attach, runAsync } from './wal/index.js'
  *   another connection kept it locked past `timeout`; ENDMARK_READONLY; ENDMARK_IO; ENDMARK_INVALID_ARGUMENT
  */
 export async function open(path: string, options?: OpenOptions): Promise<Database> {
-  if (typeof path !== 'string' || path === '') throw invalidArgument(`path is a string that is not empty, not ${path}`)
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    const given = typeof path === 'string' ? JSON.stringify(path) : typeof path
+    throw invalidArgument(`path is a string without NUL that is not empty, not ${given}`)
+  }
   const resolved = resolveOptions(options)
   const attachment = await runAsync(
     attach(path, {

@@ -42,9 +42,10 @@ const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
 
 /** @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed */
 export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
-  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw invalidArgument(`options are an object, not ${show(given)}`)
   for (const name of Object.keys(given)) {
-    if (!(name in DEFAULTS))
+    if (!Object.hasOwn(DEFAULTS, name))
       throw invalidArgument(`there is no option ${show(name)}; known: ${Object.keys(DEFAULTS).join(', ')}`)
   }
   const defined = Object.entries(given).filter(([, value]) => value !== undefined)
@@ -85,5 +86,8 @@ function notOneOf(name: string, allowed: readonly unknown[], given: unknown): Er
 }
 
 function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+  if (typeof value === 'string') return JSON.stringify(value)
+  // Objects need not have a toString of their own, and their text says nothing anyway.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return String(value)
 }

@@ -85,6 +85,14 @@ export interface RangeSource {
   readonly definition: StoreDefinition
   /** Called once, when the iteration ends in whatever way. */
   readonly release: (() => void) | null
+  /** Asked before each step, where somebody else decides how long the state may be read. */
+  readonly holder: StateHolder | null
+}
+
+/** Who holds the state that a range goes over. */
+export interface StateHolder {
+  /** @throws ENDMARK_CLOSED once the state may no longer be read */
+  assertOpen(): void
 }
 
 /** The iteration over one range. It ends by itself, by `return()`, as `for...of` calls it, or by an error. */
@@ -143,6 +151,7 @@ export abstract class EntryRange<Entry> implements IterableIterator<Entry> {
   #advance(): boolean {
     if (this.#state === 'ended') return false
     try {
+      this.#source.holder?.assertOpen()
       if (this.#remaining > 0) {
         const isThere = this.#state === 'new' ? this.begin(this.#payload) : this.step(this.#payload)
         this.#state = 'running'

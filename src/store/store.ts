@@ -21,9 +21,11 @@ import {
   type DecodeEntry,
   type EntryRange,
   type RangeOptions,
+  type RangeSource,
   RecordRange,
   RowRange,
   resolveBounds,
+  type StateHolder,
 } from './range.js'
 import type { Schema } from './schema.js'
 
@@ -121,18 +123,18 @@ export abstract class Store<
     return values
   }
 
-  /** @param release called once, when the iteration ends in whatever way; also if it cannot begin */
+  /** @param holder decides how long the iteration may go on */
   rangeFrom(
     pages: PageReader,
     schema: Schema,
     options: RangeOptions<Bound> = {},
-    release: (() => void) | null = null,
+    holder: StateHolder | null = null,
   ): EntryRange<Entry> {
     return this.rangeOf(
       pages,
       schema,
       options,
-      release,
+      { release: null, holder },
       (codec) => (payload, rowid) => codec.decodeEntry(payload, rowid),
     )
   }
@@ -184,20 +186,20 @@ export abstract class Store<
       release()
       throw error
     }
-    return this.rangeOf(pinned.pages, schema, options, release, decoder)
+    return this.rangeOf(pinned.pages, schema, options, { release, holder: null }, decoder)
   }
 
   protected rangeOf<Result>(
     pages: PageReader,
     schema: Schema,
     options: RangeOptions<Bound>,
-    release: (() => void) | null,
+    { release, holder }: Pick<RangeSource, 'release' | 'holder'>,
     decoder: (codec: Codec) => DecodeEntry<Result>,
   ): EntryRange<Result> {
     try {
       const codec = this.codecIn(schema)
       const { definition } = codec
-      const source = { pages, definition, release }
+      const source = { pages, definition, release, holder }
       if (definition.treeKind === 'index') return new RecordRange(source, keyBounds(codec, options), decoder(codec))
       return new RowRange(
         source,

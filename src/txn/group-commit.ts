@@ -152,10 +152,13 @@ export class GroupCommit {
     if (this.#running !== null || this.#queue.length === 0) return
     const batch = this.#queue
     this.#queue = []
-    this.#running = this.#commitAll(batch).finally(() => {
-      this.#running = null
-      if (this.#queue.length > 0) this.#schedule()
-    })
+    // Not begun before `#running` says so: a transaction's function may call `drain`, or ask for a blocking commit.
+    this.#running = Promise.resolve()
+      .then(() => this.#commitAll(batch))
+      .finally(() => {
+        this.#running = null
+        if (this.#queue.length > 0) this.#schedule()
+      })
   }
 
   /** Commits the batch; its callers hear of every outcome, so this never rejects. */

@@ -10,6 +10,11 @@ export abstract class StateReader {
   protected abstract pages(): PageReader
   protected abstract schema(): Schema
 
+  /** @throws ENDMARK_CLOSED once the state is no longer held; iterators ask before each step */
+  assertOpen(): void {
+    this.pages()
+  }
+
   /**
    * The value (of a map) or row (of a table) under this key, or undefined.
    * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_NOT_FOUND if this state has no such store;
@@ -40,7 +45,7 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     options?: RangeOptions<Bound>,
   ): IterableIterator<Entry> {
-    return store.rangeFrom(this.pages(), this.schema(), options)
+    return store.rangeFrom(this.pages(), this.schema(), options, this)
   }
 
   /** How many entries there are, in all or in a range. Errors as `range`. */
