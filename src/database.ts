@@ -184,6 +184,7 @@ export class Database {
       pages: pin.pages,
       endMark: pin.endMark,
       schema: (pages) => this.#schemas.of(pages),
+      assertOpen: () => pin.assertOpen(),
       release: () => pin.release(),
     })
   }
@@ -282,6 +283,7 @@ class Pin implements PinnedPages {
   readonly #held: HeldPages
   readonly #pager: Pager
   readonly #pins: Set<Pin>
+  #isReleased = false
 
   constructor(held: HeldPages, pager: Pager, pins: Set<Pin>) {
     this.pages = held.pages
@@ -291,7 +293,14 @@ class Pin implements PinnedPages {
     this.#pins = pins
   }
 
+  assertOpen(): void {
+    if (this.#isReleased) throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
+  }
+
   release(): void {
-    if (this.#pins.delete(this)) this.#pager.release(this.#held)
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#pins.delete(this)
+    this.#pager.release(this.#held)
   }
 }

@@ -128,8 +128,7 @@ export class CommittedPages implements PageReader {
   readonly pageSize: number
   readonly usableSize: number
   readonly pageCount: number
-  /** Changes once, when the state is given back: cursors then look for their page again, and are told. */
-  editCount = 0
+  readonly editCount = 0
   readonly endMark: FrameNumber
   readonly #source: PageSource
   readonly #table: PageTable
@@ -175,7 +174,6 @@ export class CommittedPages implements PageReader {
   /** Ends all use of this reader: the state is no longer held. */
   close(): void {
     this.#isClosed = true
-    this.editCount++
   }
 
   #isNewest(): boolean {

@@ -188,7 +188,6 @@ export class WritePages implements PageWriter, FreelistHost {
   /** Ends the batch, whatever became of it: its buffers are used again, so its pages must not be. */
   discard(): void {
     for (const page of this.#dirty.values()) this.#pool.give(page.bytes)
-    this.#editCount++
     this.#dirty.clear()
     this.#savepoints.length = 0
     this.#base.close()

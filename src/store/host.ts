@@ -10,6 +10,8 @@ import type { Schema } from './schema.js'
 /** One committed state, held until it is released. */
 export interface PinnedPages {
   readonly pages: PageReader
+  /** @throws ENDMARK_CLOSED once it has been released: pages may then be cut off, and must not be touched */
+  assertOpen(): void
   /** Idempotent. */
   release(): void
 }

@@ -186,7 +186,7 @@ export abstract class Store<
       release()
       throw error
     }
-    return this.rangeOf(pinned.pages, schema, options, { release, holder: null }, decoder)
+    return this.rangeOf(pinned.pages, schema, options, { release, holder: pinned }, decoder)
   }
 
   protected rangeOf<Result>(

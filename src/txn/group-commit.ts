@@ -153,12 +153,7 @@ export class GroupCommit {
     const batch = this.#queue
     this.#queue = []
     // Not begun before `#running` says so: a transaction's function may call `drain`, or ask for a blocking commit.
-    this.#running = Promise.resolve()
-      .then(() => this.#commitAll(batch))
-      .finally(() => {
-        this.#running = null
-        if (this.#queue.length > 0) this.#schedule()
-      })
+    this.#running = Promise.resolve().then(() => this.#commitAll(batch))
   }
 
   /** Commits the batch; its callers hear of every outcome, so this never rejects. */
@@ -172,6 +167,9 @@ export class GroupCommit {
     // What did not fit into this batch goes first into the next one.
     const left = batch.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
     if (left.length > 0) this.#queue = left.concat(this.#queue)
+    // Before anyone hears of it: a caller who goes on from here may ask for a blocking commit.
+    this.#running = null
+    if (this.#queue.length > 0) this.#schedule()
     for (const waiting of batch) if (waiting.outcome !== null) settle(waiting)
   }
 

@@ -12,6 +12,8 @@ export interface SnapshotState {
   readonly pages: PageReader
   readonly endMark: number
   readonly schema: (pages: PageReader) => Schema
+  /** @throws ENDMARK_CLOSED once somebody else, the closing Database, has given the state back */
+  readonly assertOpen: () => void
   readonly release: () => void
 }
 
@@ -50,6 +52,7 @@ export class Snapshot extends StateReader {
 
   #open(): SnapshotState {
     if (this.#state === null) throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot has been closed')
+    this.#state.assertOpen()
     return this.#state
   }
 }
