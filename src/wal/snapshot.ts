@@ -91,6 +91,8 @@ export class Snapshots {
   constructor(wal: Wal, listener: FrameMapListener) {
     this.#wal = wal
     this.#listener = listener
+    // A log that never had a frame needs no other map than this first one.
+    listener.mapReplaced(this.#frames, { isBackfilled: false })
   }
 
   /** The newest committed state, held; the caller releases it. */

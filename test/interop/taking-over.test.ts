@@ -122,6 +122,22 @@ test('SQLite as the last to close leaves one file that Endmark finds whole', asy
   t.is(await integrityCheck(t, path), 'ok')
 })
 
+test('Endmark opens a database that SQLite has open and only reads, so that there is no log yet', async (t) => {
+  const path = join(temporaryFolder(t), 'a.db')
+  await askSqlite(t, path, (db) =>
+    db.exec('PRAGMA journal_mode = WAL; CREATE TABLE m (key INTEGER PRIMARY KEY, value)'),
+  )
+  const referee = await startReferee(t, path)
+  t.is(await referee.value('SELECT count(*) FROM m'), 0)
+  const db = await open(path)
+  const table = await db.table<{ key: number; value: string }, number>('m')
+  t.is(table.count(), 0)
+  await table.put({ key: 1, value: 'Endmark' })
+  t.is(await referee.value('SELECT value FROM m'), 'Endmark')
+  await db.close()
+  t.is(await referee.integrityCheck(), 'ok')
+})
+
 for (const mode of ['passive', 'full', 'restart', 'truncate'] as const) {
   test(`SQLite makes a ${mode} checkpoint of what Endmark wrote, and Endmark goes on`, async (t) => {
     const path = join(temporaryFolder(t), 'a.db')
