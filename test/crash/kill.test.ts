@@ -1,6 +1,7 @@
 /**
  * `kill -9` of writers at random moments: every commit they were told about is there afterwards, no commit is
- * there in part, and the next process goes on without repair by hand.
+ * there in part, and the next process goes on without repair by hand. In some rounds one of the two writers
+ * is SQLite.
  *
  * What was acknowledged is recorded outside the database. The number of a lane's last step tells what the
  * lane's rows must be (lane.ts), so the whole content is compared; `integrity_check` alone proves nothing.
@@ -14,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { type OpenOptions, open } from '../../src/index.js'
 import { type Random, seededRandom } from '../support/random.js'
-import { askSqlite, integrityCheck } from '../support/referee.js'
+import { askSqlite, integrityCheck, REFEREE_NODE } from '../support/referee.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import type { KillWriterStart } from './kill-writer.js'
 import { LANE_COUNT, laneAfter, openLaneTables } from './lane.js'
@@ -23,10 +24,13 @@ const ROUNDS = 200
 const RUN_MS_MAX = 120
 /** A second writer outlives the first by up to so much, and meets what it left behind. */
 const OUTLIVE_MS_MAX = 40
-const SQLITE_EVERY = 10
+/** The second writer is SQLite, and SQLite is the first to open what was left behind, in one round of so many. */
+const SQLITE_WRITES_EVERY = 3
+const SQLITE_READS_EVERY = 10
 const CREATIONS = 30
 const CREATE_MS_MAX = 25
 const WRITER_FILE = fileURLToPath(new URL('./kill-writer.js', import.meta.url))
+const SQLITE_WRITER_FILE = fileURLToPath(new URL('./kill-sqlite-writer.js', import.meta.url))
 
 interface Content {
   readonly rows: [string, string][]
@@ -39,20 +43,20 @@ test(`what was acknowledged is there after each of ${ROUNDS} kills`, async (t) =
   const random = seededRandom(t)
   const files = filesIn(temporaryFolder(t))
   let stands: LastSteps = new Map()
-  let waiting = startWriters(t)
+  let waiting = startWriters(t, startEndmarkWriter)
 
   for (let round = 0; round < ROUNDS; round++) {
     const writers = await waiting
-    waiting = startWriters(t)
+    waiting = startWriters(t, (round + 1) % SQLITE_WRITES_EVERY === 0 ? startSqliteWriter : startEndmarkWriter)
     await Promise.all(writers.map((writer, index) => start(writer, files, optionsFrom(random), lanesOf(index))))
     await Promise.all(writers.map(saysRunning))
     await kill(writers[0], random.below(RUN_MS_MAX))
     await kill(writers[1], random.below(OUTLIVE_MS_MAX))
     // The next to open the file after a kill is SQLite at times and Endmark at others.
     const content =
-      round % SQLITE_EVERY === 0 ? await contentBySqlite(t, files.path) : await contentByEndmark(files.path)
+      round % SQLITE_READS_EVERY === 0 ? await contentBySqlite(t, files.path) : await contentByEndmark(files.path)
     stands = assertContent(t, content, { acknowledged: lastAcknowledged(files), before: stands })
-    if (round % SQLITE_EVERY === 1) t.is(await integrityCheck(t, files.path), 'ok')
+    if (round % SQLITE_READS_EVERY === 1) t.is(await integrityCheck(t, files.path), 'ok')
   }
   const steps = [...lastAcknowledged(files).values()].reduce((sum, step) => sum + step, 0)
   t.log(`${steps} commits acknowledged`)
@@ -62,10 +66,10 @@ test(`what was acknowledged is there after each of ${ROUNDS} kills`, async (t) =
 test(`a writer killed while it creates a database leaves nothing to trip over, ${CREATIONS} times`, async (t) => {
   const random = seededRandom(t)
   const folder = temporaryFolder(t)
-  let waiting = startWriters(t)
+  let waiting = startWriters(t, startEndmarkWriter)
   for (let round = 0; round < CREATIONS; round++) {
     const writers = await waiting
-    waiting = startWriters(t)
+    waiting = startWriters(t, startEndmarkWriter)
     const files = filesIn(folder, `${round}-`)
     await start(writers[0], files, {}, lanesOf(0))
     await kill(writers[0], random.below(CREATE_MS_MAX))
@@ -93,11 +97,22 @@ function filesIn(folder: string, prefix = ''): Files {
 }
 
 /** Two processes that have loaded and wait for their start, so that loading overlaps with other work. */
-async function startWriters(t: ExecutionContext<unknown>): Promise<[ChildProcess, ChildProcess]> {
-  const writers: [ChildProcess, ChildProcess] = [fork(WRITER_FILE), fork(WRITER_FILE)]
+async function startWriters(
+  t: ExecutionContext<unknown>,
+  startSecond: () => ChildProcess,
+): Promise<[ChildProcess, ChildProcess]> {
+  const writers: [ChildProcess, ChildProcess] = [startEndmarkWriter(), startSecond()]
   t.teardown(() => writers.forEach((writer) => void writer.kill('SIGKILL')))
   await Promise.all(writers.map((writer) => once(writer, 'message')))
   return writers
+}
+
+function startEndmarkWriter(): ChildProcess {
+  return fork(WRITER_FILE)
+}
+
+function startSqliteWriter(): ChildProcess {
+  return fork(SQLITE_WRITER_FILE, { execPath: REFEREE_NODE })
 }
 
 function optionsFrom(random: Random): OpenOptions {

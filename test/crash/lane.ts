@@ -27,32 +27,49 @@ export async function openLaneTables(db: Database): Promise<LaneTables> {
   }
 }
 
+/** What one step of a lane changes. */
+export interface Step {
+  readonly puts: readonly (readonly [key: string, text: string])[]
+  /** Key of the row that has had its time, if there is one. */
+  readonly expired: string | null
+  /** Amount that goes to the next lane's account. */
+  readonly moved: number
+}
+
+export function stepOf(lane: number, step: number): Step {
+  const puts: [string, string][] = [[rowKey(lane, step), rowText(lane, step)]]
+  const rewritten = rewrittenStep(step)
+  if (rewritten > 0) puts.push([rowKey(lane, rewritten), rowText(lane, rewritten, step)])
+  return { puts, expired: step > LIVE_STEPS ? rowKey(lane, step - LIVE_STEPS) : null, moved: step }
+}
+
+export function laneAfterThis(lane: number): number {
+  return (lane + 1) % LANE_COUNT
+}
+
 /** Commits the lane's next step. @returns its number */
 export function takeStep(db: Database, { rows, lastSteps, accounts }: LaneTables, lane: number): Promise<number> {
   return db.transaction((tx) => {
     const step = (tx.get(lastSteps, lane) ?? 0) + 1
-    tx.put(rows, rowKey(lane, step), rowText(lane, step))
-    if (step > LIVE_STEPS) tx.delete(rows, rowKey(lane, step - LIVE_STEPS))
-    const rewritten = rewrittenStep(step)
-    if (rewritten > 0) tx.put(rows, rowKey(lane, rewritten), rowText(lane, rewritten, step))
-    const next = (lane + 1) % LANE_COUNT
-    tx.put(accounts, lane, (tx.get(accounts, lane) ?? 0) - step)
-    tx.put(accounts, next, (tx.get(accounts, next) ?? 0) + step)
+    const { puts, expired, moved } = stepOf(lane, step)
+    for (const [key, text] of puts) tx.put(rows, key, text)
+    if (expired !== null) tx.delete(rows, expired)
+    tx.put(accounts, lane, (tx.get(accounts, lane) ?? 0) - moved)
+    const next = laneAfterThis(lane)
+    tx.put(accounts, next, (tx.get(accounts, next) ?? 0) + moved)
     tx.put(lastSteps, lane, step)
     return step
   })
 }
 
-/** The rows of a lane whose last step was `lastStep`, and what it moved to the next lane's account. */
+/** The rows of a lane whose last step was `lastStep`, and what it moved to the next lane's account in all. */
 export function laneAfter(lane: number, lastStep: number): { rows: Map<string, string>; moved: number } {
   const rows = new Map<string, string>()
   for (let step = Math.max(1, lastStep - 2 * LIVE_STEPS); step <= lastStep; step++) {
-    rows.set(rowKey(lane, step), rowText(lane, step))
-    rows.delete(rowKey(lane, step - LIVE_STEPS))
-    const rewritten = rewrittenStep(step)
-    if (rewritten > 0) rows.set(rowKey(lane, rewritten), rowText(lane, rewritten, step))
+    const { puts, expired } = stepOf(lane, step)
+    for (const [key, text] of puts) rows.set(key, text)
+    if (expired !== null) rows.delete(expired)
   }
-  for (const key of rows.keys()) if (key <= rowKey(lane, lastStep - LIVE_STEPS)) rows.delete(key)
   return { rows, moved: (lastStep * (lastStep + 1)) / 2 }
 }
 

@@ -12,7 +12,7 @@ import type { Database, RunResult } from 'better-sqlite3'
 import { RemoteDatabase } from './remote-database.js'
 
 const PROCESS_FILE = fileURLToPath(new URL('./referee-process.js', import.meta.url))
-const REFEREE_NODE = process.env.ENDMARK_REFEREE_NODE ?? process.execPath
+export const REFEREE_NODE = process.env.ENDMARK_REFEREE_NODE ?? process.execPath
 
 export type CheckpointMode = 'passive' | 'full' | 'restart' | 'truncate'
 export type Row = Record<string, unknown>
