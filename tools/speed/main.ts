@@ -76,7 +76,10 @@ function sqliteSide(path: string): Side {
   const put = db.prepare('INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
   const get = db.prepare('SELECT value FROM kv WHERE key = ?').pluck()
   return {
-    load: async (keys) => db.transaction(() => keys.forEach((key) => put.run(key, nextValue())))(),
+    load: async (keys) =>
+      db.transaction(() => {
+        for (const key of keys) put.run(key, nextValue())
+      })(),
     read: (key) => get.get(key) as Uint8Array | undefined,
     write: (key, value) => void put.run(key, value),
     close: () => void db.close(),
@@ -138,7 +141,10 @@ try {
   for (const side of sides) await side.load(keys)
   const rows = randomRows()
   const read: Workload = (side) => readRound(side, rows)
-  const writeBy = (callers: number): Workload => (side) => writeRound(side, rows, callers)
+  const writeBy =
+    (callers: number): Workload =>
+    (side) =>
+      writeRound(side, rows, callers)
   await compare('random point reads, autocommit', sides, [read, read])
   await compare('one-row durable commits, 1 caller', sides, [writeBy(1), writeBy(1)])
   await compare(`one-row durable commits, ${CALLERS} callers`, sides, [writeBy(CALLERS), writeBy(1)])
