@@ -16,6 +16,7 @@ export interface UnplacedCells {
 
 export class CellList {
   count = 0
+  // Three plain arrays that keep their length: the entries from `count` on mean nothing.
   readonly sources: Uint8Array[] = []
   readonly starts: number[] = []
   /** Bytes of each cell itself; on a page it may take more (see placedSize). */
@@ -30,18 +31,12 @@ export class CellList {
 
   /** Forgets the cells, and with them the pages that they lie on. */
   clear(): void {
+    this.sources.fill(NOTHING, 0, this.count)
     this.count = 0
-    this.sources.length = 0
-    this.starts.length = 0
-    this.sizes.length = 0
-  }
-
-  /** A copy of the bytes of one cell. */
-  copy(index: number): Uint8Array {
-    const start = this.starts[index]!
-    return this.sources[index]!.slice(start, start + this.sizes[index]!)
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 /** Adds all cells of a page, its unplaced ones included. */
 export function gatherPage(list: CellList, page: Page, unplaced: UnplacedCells | null): void {

@@ -56,23 +56,45 @@ export interface PagePlan {
 export function buildImage(image: Uint8Array, kind: number, list: CellList, plan: PagePlan): void {
   const headerSize = (kind & LEAF_BIT) !== 0 ? LEAF_HEADER_SIZE : INTERIOR_HEADER_SIZE
   const count = plan.end - plan.start
-  let pointer = headerSize
-  let to = image.length
-  for (let index = plan.start; index < plan.end; index++) {
-    const size = placedSize(list.sizes[index]!)
-    to -= size
-    copyRange(list.sources[index]!, list.starts[index]!, image, to, size)
-    put16(image, pointer, to)
-    pointer += CELL_POINTER_SIZE
-  }
-  assert(pointer <= to, () => `${count} cells exceed a page of ${image.length}`)
-  image.fill(0, pointer, to)
+  const pointersEnd = headerSize + CELL_POINTER_SIZE * count
+  const contentStart = placeCells(image, list, plan, headerSize)
+  assert(pointersEnd <= contentStart, () => `${count} cells exceed a page of ${image.length}`)
+  image.fill(0, pointersEnd, contentStart)
   image[KIND_OFFSET] = kind
   put16(image, FIRST_FREEBLOCK_OFFSET, 0)
   put16(image, CELL_COUNT_OFFSET, count)
-  put16(image, CONTENT_START_OFFSET, to)
+  put16(image, CONTENT_START_OFFSET, contentStart)
   image[FRAGMENT_BYTES_OFFSET] = 0
   if (headerSize === INTERIOR_HEADER_SIZE) put32(image, RIGHT_CHILD_OFFSET, plan.rightChild)
+}
+
+/**
+ * Places the cells from the end of the page down, and their pointers. Cells that lie one below the other where they
+ * come from, as they do on a page that was built here, are copied in one piece.
+ * @returns where the content starts
+ */
+function placeCells(image: Uint8Array, list: CellList, { start, end }: PagePlan, firstPointer: number): number {
+  let pointer = firstPointer
+  let to = image.length
+  let index = start
+  while (index < end) {
+    const source = list.sources[index]!
+    let low = list.starts[index]!
+    const high = low + placedSize(list.sizes[index]!)
+    to -= high - low
+    put16(image, pointer, to)
+    pointer += CELL_POINTER_SIZE
+    while (++index < end && list.sources[index] === source) {
+      const size = placedSize(list.sizes[index]!)
+      if (list.starts[index]! + size !== low) break
+      low -= size
+      to -= size
+      put16(image, pointer, to)
+      pointer += CELL_POINTER_SIZE
+    }
+    copyRange(source, low, image, to, high - low)
+  }
+  return to
 }
 
 /** Copies an image over a private page, all but the reserved bytes. */
@@ -89,13 +111,11 @@ export function makeDivider(left: PageNumber, list: CellList, end: number, kind:
   if (kind.kind === TABLE_LEAF) {
     return tableDivider(left, cellRowid(list.sources[end - 1]!, list.starts[end - 1]!, kind))
   }
-  const cell = list.copy(end)
-  if (!kind.isLeaf) {
-    putCellChild(cell, 0, left)
-    return cell
-  }
-  const divider = new Uint8Array(CHILD_SIZE + cell.length)
-  divider.set(cell, CHILD_SIZE)
+  // A cell of an interior page brings room for its child along, one of a leaf does not.
+  const childSize = kind.isLeaf ? CHILD_SIZE : 0
+  const size = list.sizes[end]!
+  const divider = Buffer.allocUnsafe(childSize + size)
+  copyRange(list.sources[end]!, list.starts[end]!, divider, childSize, size)
   putCellChild(divider, 0, left)
   return divider
 }

@@ -6,13 +6,16 @@
  * The six bytes are those behind what all keys of the page begin with, since the keys of one page tend to differ
  * only near their ends. Cells with equal heads are told apart by comparing them whole.
  *
- * Only pages whose first key columns are all texts or all blobs have heads, only trees with that column in binary,
- * ascending order use them, and only pages that are searched often between edits get them: about 8 bytes per cell.
+ * Only index pages whose first key columns are all texts or all blobs have heads, only trees with that column in
+ * binary, ascending order use them. On table pages the heads are the rowids themselves, if they are all safe integers.
+ * Only pages that are searched often between edits get heads: about 8 bytes per cell, 16 on interior pages.
  */
 import {
   bytesHead,
   Cell,
+  cellChild,
   cellOffset,
+  cellRowid,
   compareBytes,
   type DecodedPage,
   getVarint,
@@ -25,9 +28,9 @@ import {
 import type { Page } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 
-/** Searches of a page after which heads pay for themselves; interior pages are searched far more often. */
-const LEAF_SEARCHES_MIN = 3
-const INTERIOR_SEARCHES_MIN = 2
+/** Searches without an edit between them after which a page gets heads: until then they may not pay for themselves. */
+const LEAF_SEARCHES_MIN = 4
+const INTERIOR_SEARCHES_MIN = 6
 const HEAD_SIZE = 6
 
 /** Count of searches where a page cannot have heads until its next edit, low enough that it never gets there. */
@@ -40,6 +43,14 @@ export function hasHeads(page: Page, decoded: DecodedPage, key: SearchKey): bool
   if (++decoded.searches < (decoded.isLeaf ? LEAF_SEARCHES_MIN : INTERIOR_SEARCHES_MIN) || parity < 0) return false
   decoded.searches = NEVER
   return makeHeads(page, decoded) && parity === decoded.headParity
+}
+
+/** Whether the table page has its rowids as heads. Pages searched often enough get them here. */
+export function hasRowids(page: Page, decoded: DecodedPage): boolean {
+  if (decoded.heads !== null) return true
+  if (++decoded.searches < (decoded.isLeaf ? LEAF_SEARCHES_MIN : INTERIOR_SEARCHES_MIN)) return false
+  decoded.searches = NEVER
+  return makeRowids(page, decoded)
 }
 
 /** To be called before the first edit of a page's cells, or of its children. */
@@ -58,6 +69,18 @@ export function lowestHead(values: readonly number[], head: number): number {
   while (low < high) {
     const middle = (low + high) >>> 1
     if (values[middle]! < head) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** The first rowid that is not below this one, from the left; the number of rowids if all are. */
+export function lowestRowid(rowids: readonly number[], rowid: number | bigint): number {
+  let low = 0
+  let high = rowids.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (rowids[middle]! < rowid) low = middle + 1
     else high = middle
   }
   return low
@@ -100,6 +123,24 @@ function makeHeads(page: Page, decoded: DecodedPage): boolean {
   decoded.headParity = parity
   decoded.headSkip = skip
   decoded.headShared = shared
+  decoded.children = children
+  return true
+}
+
+function makeRowids(page: Page, decoded: DecodedPage): boolean {
+  const { bytes } = page
+  const { cellCount, isLeaf } = decoded
+  const rowids = new Array<number>(cellCount)
+  const children = isLeaf ? null : new Array<PageNumber>(cellCount + 1)
+  for (let index = 0; index < cellCount; index++) {
+    const offset = cellOffset(bytes, decoded, index)
+    const rowid = cellRowid(bytes, offset, decoded)
+    if (typeof rowid !== 'number') return false
+    rowids[index] = rowid
+    if (children !== null) children[index] = cellChild(bytes, offset)
+  }
+  if (children !== null) children[cellCount] = decoded.rightChild
+  decoded.heads = rowids
   decoded.children = children
   return true
 }

@@ -7,6 +7,7 @@
 import {
   CELL_POINTER_SIZE,
   Cell,
+  CHILD_SIZE,
   cellOffset,
   DamagedRecord,
   type DecodedPage,
@@ -22,7 +23,7 @@ import {
 } from '../format/index.js'
 import type { Page, PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
-import { hasHeads, lowestHead } from './key-heads.js'
+import { hasHeads, hasRowids, lowestHead, lowestRowid } from './key-heads.js'
 import { assemblePayload, readPayload } from './overflow-chain.js'
 import type { Payload } from './payload.js'
 import { childNumber, type Rowid, treePage } from './tree-page.js'
@@ -32,14 +33,20 @@ const scratchCell = new Cell()
 
 export function searchRowid(page: Page, rowid: Rowid): number {
   const decoded = page.decoded!
-  const { bytes } = page
+  if (!hasRowids(page, decoded)) return searchRowidCells(page, decoded, rowid)
+  const rowids = decoded.heads!
+  const index = lowestRowid(rowids, rowid)
+  return index < rowids.length && rowids[index] === rowid ? index : ~index
+}
+
+function searchRowidCells({ bytes }: Page, decoded: DecodedPage, rowid: Rowid): number {
   const { pointersOffset, isLeaf } = decoded
   let low = 0
   let high = decoded.cellCount
   while (low < high) {
     const middle = (low + high) >>> 1
     const offset = get16(bytes, pointersOffset + CELL_POINTER_SIZE * middle)
-    const found = getRowid(bytes, isLeaf ? offset + varintSize(bytes, offset) : offset + 4)
+    const found = getRowid(bytes, isLeaf ? offset + varintSize(bytes, offset) : offset + CHILD_SIZE)
     if (found < rowid) low = middle + 1
     else if (found > rowid) high = middle
     else return middle
@@ -107,7 +114,7 @@ export function compareWithCell(pages: PageReader, page: Page, key: SearchKey, i
   const decoded = page.decoded!
   const { bytes } = page
   const offset = get16(bytes, decoded.pointersOffset + CELL_POINTER_SIZE * index)
-  const at = decoded.isLeaf ? offset : offset + 4
+  const at = decoded.isLeaf ? offset : offset + CHILD_SIZE
   const length = getVarint(bytes, at)
   try {
     if (length <= decoded.maxLocal) return key.compareRecord(bytes, at + varintSize(bytes, at), length)

@@ -4,16 +4,7 @@
  * A page's memo (`Page.decoded`) belongs to that Page object alone, since edits keep it up to date in place. A
  * private copy therefore gets a memo of its own here, whatever the pager has put there.
  */
-import {
-  CELL_POINTER_SIZE,
-  checkPage,
-  type DecodedPage,
-  get16,
-  get32,
-  INDEX_LEAF,
-  LEAF_BIT,
-  TABLE_LEAF,
-} from '../format/index.js'
+import { CELL_POINTER_SIZE, checkPage, get16, get32, INDEX_LEAF, LEAF_BIT, TABLE_LEAF } from '../format/index.js'
 import type { Page, PageReader, PageWriter } from '../pager/index.js'
 import { type PageNumber, pageNumber } from '../units.js'
 
@@ -50,6 +41,7 @@ function wrongKind(pages: PageReader, page: Page, leafKind: number): Error {
 /** The child before the cell with this index; the right child for the index after the last cell. */
 export function childNumber(page: Page, index: number): PageNumber {
   const decoded = page.decoded!
+  if (decoded.children !== null) return decoded.children[index]!
   if (index >= decoded.cellCount) return decoded.rightChild
   const { bytes } = page
   return pageNumber(get32(bytes, get16(bytes, decoded.pointersOffset + CELL_POINTER_SIZE * index)))
@@ -61,10 +53,6 @@ export function editablePage(pages: PageWriter, page: Page): Page {
   if (copy === page) return copy
   const known = page.decoded
   if (known === null) checkPage(copy, pages.usableSize, pages)
-  else if (copy.decoded === null || copy.decoded === known) copy.decoded = cloneDecoded(known)
+  else if (copy.decoded === null || copy.decoded === known) copy.decoded = known.copyFor(copy.number, copy.bytes)
   return copy
-}
-
-function cloneDecoded(decoded: DecodedPage): DecodedPage {
-  return Object.assign(Object.create(Object.getPrototypeOf(decoded)), decoded)
 }

@@ -14,7 +14,7 @@ export class TreePath {
   last = -1
   /** Leaves gone forward less leaves gone back: more than there are pages means going in circles. */
   leavesPassed = 0
-  readonly pages: Page[] = []
+  readonly pages: (Page | null)[] = []
   readonly indexes: number[] = []
 
   push(page: Page, index: number): void {
@@ -26,8 +26,7 @@ export class TreePath {
   /** Empties the path and lets go of the pages. */
   clear(): void {
     this.last = -1
-    this.pages.length = 0
-    this.indexes.length = 0
+    this.pages.fill(null)
   }
 
   get page(): Page {

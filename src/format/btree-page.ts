@@ -107,6 +107,20 @@ export class DecodedPage {
     this.freeBytes = 0
   }
 
+  /** A memo for a copy of the page, with the same findings. */
+  copyFor(number: PageNumber, bytes: Uint8Array): DecodedPage {
+    const copy = new DecodedPage(number, bytes, this.usableSize)
+    copy.freeBytes = this.freeBytes
+    copy.isFreeSpaceChecked = this.isFreeSpaceChecked
+    copy.heads = this.heads
+    copy.headParity = this.headParity
+    copy.headSkip = this.headSkip
+    copy.headShared = this.headShared
+    copy.children = this.children
+    copy.searches = this.searches
+    return copy
+  }
+
   /** Where the cell pointer array ends. */
   get pointersEnd(): number {
     return this.pointersOffset + CELL_POINTER_SIZE * this.cellCount

@@ -51,6 +51,8 @@ export function getRowid(bytes: Uint8Array, offset: number): number | bigint {
   if (first < 0x80) return first
   const second = bytes[offset + 1]!
   if (second < 0x80) return ((first & 0x7f) << 7) | second
+  const third = bytes[offset + 2]!
+  if (third < 0x80) return ((first & 0x7f) << 14) | ((second & 0x7f) << 7) | third
   return getLongRowid(bytes, offset)
 }
 

@@ -19,6 +19,7 @@ import {
 import { decodeRecord, encodeRecord, type KeyOrder, SearchKey } from '../../src/format/index.js'
 import type { PageNumber } from '../../src/units.js'
 import { MemoryPages } from '../support/memory-pages.js'
+import { treeFindings } from '../support/tree-findings.js'
 
 const SEED = Number(process.env.ENDMARK_TEST_SEED ?? 20250103)
 const PAIR_ORDER: KeyOrder = [
@@ -162,6 +163,8 @@ abstract class Driver {
   run(list: readonly Step[]): void {
     for (let number = 0; number < 300; number += 4) this.#put(number, 40)
     for (const step of list) this.#step(step)
+    const found = this.findings()
+    if (found.length > 0) throw new Error(found.join('; '))
   }
 
   #step(step: Step): void {
@@ -208,6 +211,7 @@ abstract class Driver {
     if (index >= 0) this.#numbers.splice(index, 1)
   }
 
+  protected abstract findings(): string[]
   protected abstract first(): boolean
   protected abstract last(): boolean
   protected abstract seek(number: number): boolean
@@ -222,6 +226,7 @@ class TableDriver extends Driver {
   readonly #root = createTree(this.pages, 'table')
   readonly #cursor = new TableCursor(this.pages, this.#root)
 
+  protected findings = () => treeFindings(this.pages, { tables: [this.#root] })
   protected first = () => this.#cursor.first()
   protected last = () => this.#cursor.last()
   protected seek = (number: number) => this.#cursor.seek(number, 'ge')
@@ -243,6 +248,7 @@ class IndexDriver extends Driver {
     return [`${String(number).padStart(4, '0')}${number % 7 === 0 ? 'k'.repeat(600) : ''}`, number]
   }
 
+  protected findings = () => treeFindings(this.pages, { indexes: [this.#root] })
   protected first = () => this.#cursor.first()
   protected last = () => this.#cursor.last()
   protected seek = (number: number) => this.#cursor.seek(this.#key.set(this.#values(number)), 'ge')
@@ -303,4 +309,17 @@ test('reading the entry under a cursor after it was deleted is a mistake of the 
   t.true(cursor.seek(key, 'ge'))
   t.true(deleteRecord(pages, root, key))
   t.throws(() => cursor.payload(payload), { instanceOf: AssertionError })
+})
+
+test('the record under a cursor can be read after an edit elsewhere in the tree', (t) => {
+  const pages = new MemoryPages({ pageSize: 512 })
+  const root = createTree(pages, 'table')
+  for (let rowid = 0; rowid < 200; rowid += 2) putRow(pages, root, rowid, encodeRecord([rowid]), 'insert')
+  const cursor = new TableCursor(pages, root)
+  t.true(cursor.seek(100, 'ge'))
+  for (let rowid = 1; rowid < 200; rowid += 2) putRow(pages, root, rowid, encodeRecord(['x'.repeat(90)]), 'insert')
+  cursor.payload(payload)
+  t.deepEqual(decodeRecord(payload.bytes, payload.start, payload.length), [100])
+  t.true(cursor.next())
+  t.is(cursor.rowid, 101)
 })
