@@ -40,6 +40,11 @@ export function framePageOffset(frame: FrameNumber, pageSize: number): number {
   return frameOffset(frame, pageSize) + FRAME_HEADER_SIZE
 }
 
+/** The page whose image follows a frame header. */
+export function framePageNumber(bytes: Uint8Array): number {
+  return get32(bytes, PAGE_NUMBER_OFFSET)
+}
+
 /** Complete frames that fit into a log of `size` bytes. */
 export function frameCountOf(size: number, pageSize: number): number {
   return size <= WAL_HEADER_SIZE ? 0 : Math.floor((size - WAL_HEADER_SIZE) / (FRAME_HEADER_SIZE + pageSize))

@@ -93,9 +93,7 @@ export class PageSource implements FrameMapListener {
   /** The page as that frame has it, or as the main file has it for frame 0. */
   load(number: PageNumber, frame: FrameNumber): Page {
     if (frame !== NO_FRAME) {
-      const bytes = this.#wal.log.page(frame, this.pageSize)
-      if (bytes === null) throw corrupt({ file: this.logPath, what: `the log ends before frame ${frame}` })
-      return new Page(number, bytes, false)
+      return new Page(number, this.#wal.log.page(frame, number, this.pageSize), false)
     }
     const bytes = this.#viewOfMain(number)
     if (bytes === null) throw corrupt({ file: this.mainPath, page: number, what: 'the file ends before this page' })

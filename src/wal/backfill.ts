@@ -9,10 +9,9 @@
  * before (8) costs nothing: all of it is still in the log and is copied again.
  */
 import { assert } from '../assert.js'
-import { corrupt } from '../errors.js'
 import { READ_MARK_UNUSED, READ_SLOT_COUNT } from '../format/index.js'
 import type { Synchronous } from '../units.js'
-import { type FrameNumber, frameNumber } from '../units.js'
+import { type FrameNumber, frameNumber, pageNumber } from '../units.js'
 import { type Blocking, type BlockingStep, datasyncStep, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
 import { MAIN_FILE_SLOT } from './read-mark.js'
@@ -117,17 +116,17 @@ function* copyFrames(
   header: IndexHeader,
   { start, safe }: { readonly start: FrameNumber; readonly safe: FrameNumber },
 ): Blocking<void> {
+  // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
+  wal.log.windows.forgetSize()
   const frames = newestFrames(wal, { start, safe, pageCount: header.pageCount })
   const { pageSize } = wal
   const pagesPerWrite = Math.max(1, WRITE_SIZE_BYTES / pageSize)
-  // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
-  wal.log.windows.forgetSize()
   let copiedBytes = 0
   for (let from = 0; from < frames.length; ) {
     const count = runLength(frames, from, pagesPerWrite)
     const run = frames.slice(from, from + count)
     // Straight from the map of the log: no copy of ours in between.
-    const pages = run.map(({ frame }) => pageOf(wal, frame))
+    const pages = run.map(({ page, frame }) => wal.log.page(frame, pageNumber(page), pageSize))
     wal.main.write(pages, (run[0]!.page - 1) * pageSize)
     from += count
     copiedBytes += count * pageSize
@@ -150,6 +149,8 @@ function newestFrames(
   const newest = new Map<number, FrameNumber>()
   for (let frame = start + 1; frame <= safe; frame++) {
     const page = wal.index.pageOfFrame(frameNumber(frame))
+    // Each of them, not only the newest: a wrong page number hides the newest frame of the right one.
+    wal.log.checkPage(frameNumber(frame), page, wal.pageSize)
     // Pages past the end were cut off by a later commit of this log.
     if (page <= pageCount) newest.set(page, frameNumber(frame))
   }
@@ -162,10 +163,4 @@ function runLength(frames: readonly PageFrame[], from: number, max: number): num
   let count = 1
   while (count < max && frames[from + count]?.page === frames[from]!.page + count) count++
   return count
-}
-
-function pageOf(wal: Wal, frame: FrameNumber): Uint8Array {
-  const bytes = wal.log.page(frame, wal.pageSize)
-  if (bytes === null) throw corrupt({ file: wal.log.path, what: `the log ends before frame ${frame}` })
-  return bytes
 }

@@ -5,18 +5,19 @@
  * through this object also syncs the folder, whoever created the file.
  */
 
+import { corrupt } from '../errors.js'
 import {
   decodeWalHeader,
   encodeWalHeader,
   FRAME_HEADER_SIZE,
   frameCountOf,
   frameOffset,
-  framePageOffset,
+  framePageNumber,
   type NewWalHeader,
   WAL_HEADER_SIZE,
   type WalHeader,
 } from '../format/index.js'
-import { type FrameNumber, NO_FRAME } from '../units.js'
+import { type FrameNumber, NO_FRAME, type PageNumber } from '../units.js'
 import { type Blocking, datasyncStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
 
 export class WalFile {
@@ -57,9 +58,32 @@ export class WalFile {
     this.file.write([frames], frameOffset(first, pageSize))
   }
 
-  /** The page image of a frame, straight from the map; null if the file ends before it does. */
-  page(frame: FrameNumber, pageSize: number): Uint8Array | null {
-    return this.windows.view(framePageOffset(frame, pageSize), pageSize)
+  /**
+   * The image of `page` in a frame, straight from the map.
+   * @throws ENDMARK_CORRUPT if the file ends before it does, or if the frame is one of another page
+   */
+  page(frame: FrameNumber, page: PageNumber, pageSize: number): Uint8Array {
+    const bytes = this.#view(frame, FRAME_HEADER_SIZE + pageSize, pageSize)
+    this.#checkPage(bytes, frame, page)
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + FRAME_HEADER_SIZE, pageSize)
+  }
+
+  /** @throws ENDMARK_CORRUPT if the frame is not one of `page`, as the wal-index says it is */
+  checkPage(frame: FrameNumber, page: PageNumber, pageSize: number): void {
+    this.#checkPage(this.#view(frame, FRAME_HEADER_SIZE, pageSize), frame, page)
+  }
+
+  #view(frame: FrameNumber, length: number, pageSize: number): Uint8Array {
+    const bytes = this.windows.view(frameOffset(frame, pageSize), length)
+    if (bytes === null) throw corrupt({ file: this.path, what: `the log ends before frame ${frame}` })
+    return bytes
+  }
+
+  /** The wal-index carries no checksum of its frames: a damaged one must not hand out, or back up, a wrong page. */
+  #checkPage(header: Uint8Array, frame: FrameNumber, page: PageNumber): void {
+    const written = framePageNumber(header)
+    if (written === page) return
+    throw corrupt({ file: this.path, page, what: `frame ${frame} is one of page ${written}: the wal-index is damaged` })
   }
 
   /** Complete frames the file has room for, valid or not. */
