@@ -1,8 +1,8 @@
 /**
- * Getting at the pages of one tree: decoded, of the right kind, for reading or for writing.
+ * Getting at the pages of one tree: validated (TREE-1), of the right kind, for reading or for writing.
  *
  * A page's memo (`Page.decoded`) belongs to that Page object alone, since edits keep it up to date in place. A
- * private copy therefore gets a memo of its own here, whatever the pager has put there.
+ * private copy therefore gets a memo of its own here, whatever the pager has put there (TREE-2).
  */
 import { CELL_POINTER_SIZE, checkPage, get16, get32, INDEX_LEAF, LEAF_BIT, TABLE_LEAF } from '../format/index.js'
 import type { Page, PageReader, PageWriter } from '../pager/index.js'

@@ -2,7 +2,7 @@
  * Whole trees: create, clear, drop, count.
  *
  * Walks over a whole tree mark each page they meet. A page met twice is damage, and so no walk takes longer than
- * the database has pages, however its pages point at each other.
+ * the database has pages, however its pages point at each other (TREE-3).
  */
 import { Cell, cellOffset, readCell } from '../format/index.js'
 import type { Page, PageReader, PageWriter } from '../pager/index.js'
