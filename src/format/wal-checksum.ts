@@ -9,13 +9,15 @@ import { assert } from '../assert.js'
 
 const isNativeLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
+const NO_WORDS: Uint32Array = new Uint32Array(0)
+
 export class WalChecksum {
   /** First and second sum, unsigned 32-bit. */
   s0 = 0
   s1 = 0
   readonly #isBigEndian: boolean
   /** A native word view of an aligned buffer, remembered because a commit sums the same few buffers. */
-  #words: Uint32Array = new Uint32Array(0)
+  #words: Uint32Array = NO_WORDS
 
   constructor(isBigEndian: boolean) {
     this.#isBigEndian = isBigEndian

@@ -18,6 +18,7 @@ import {
   encodeNewDatabase,
   FILE_HEADER_SIZE,
   type FileHeader,
+  isPageCountValid,
   setJournalMode,
   setPageCount,
   VERSION_WAL,
@@ -59,8 +60,10 @@ export function* attach(givenPath: string, options: AttachOptions): Blocking<Att
   const path = vfs.resolve(givenPath)
   const folder = folderOf(path)
   vfs.checkFileSystem(folder)
-  if (options.create && !options.readOnly && !vfs.exists(path)) createDatabase(path, options)
-  const main = vfs.open(path, { readOnly: options.readOnly })
+  const mayCreate = options.create && !options.readOnly
+  // Beside a log of a database that is gone, the new one starts as an empty file, and the log goes under its lock.
+  if (mayCreate && !vfs.exists(path) && !vfs.exists(`${path}-wal`)) createDatabase(path, options)
+  const main = vfs.open(path, { readOnly: options.readOnly, create: mayCreate })
   const mainLock = new MainLock(main)
   try {
     yield* waitFor(() => mainLock.tryShared(), waitOptions(options, `the shared lock of ${path}`))
@@ -164,10 +167,18 @@ function* alone(
   }
 }
 
-/** An empty file is an empty database that nobody has written to yet. */
+/**
+ * An empty file is an empty database that nobody has written to yet; a log beside it belonged to another one, and must
+ * be gone for good before the file is a database.
+ */
 function fillEmptyFile(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<void> {
+  const { vfs, pageSize } = options
   const isDone = () => main.size() !== 0
-  const work = () => main.write([encodeNewDatabase(options.pageSize)], 0)
+  const work = () => {
+    vfs.remove(`${main.path}-wal`)
+    vfs.syncDirectory(folderOf(main.path))
+    main.write([encodeNewDatabase(pageSize)], 0)
+  }
   return alone(main, mainLock, options, { isDone, work })
 }
 
@@ -179,7 +190,7 @@ function switchToWal(main: VfsFile, mainLock: MainLock, options: AttachOptions):
     const bytes = new Uint8Array(FILE_HEADER_SIZE)
     main.read(bytes, 0)
     setJournalMode(bytes, VERSION_WAL)
-    setPageCount(bytes, Math.ceil(main.size() / readHeader(main).pageSize))
+    if (!isPageCountValid(bytes)) setPageCount(bytes, Math.ceil(main.size() / readHeader(main).pageSize))
     countChange(bytes)
     main.write([bytes], 0)
   }

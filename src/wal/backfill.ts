@@ -26,8 +26,8 @@ const HEADER_ATTEMPTS = 1000
 
 export interface BackfillOptions {
   readonly synchronous: Synchronous
-  /** Milliseconds to wait for readers that are in the way; 0 = do not wait. */
-  readonly waitMs: number
+  /** Until when to wait for whoever is in the way, by `vfs.now()`; in the past = do not wait. */
+  readonly deadlineMs: number
   readonly signal?: AbortSignal | undefined
 }
 
@@ -58,11 +58,12 @@ export function* backfill(wal: Wal, header: IndexHeader, options: BackfillOption
 }
 
 /** Tries, and waits if the options allow it. @returns false where the lock stayed busy */
-export function* tryFor(wal: Wal, attempt: () => boolean, { waitMs, signal }: BackfillOptions): Blocking<boolean> {
+export function* tryFor(wal: Wal, attempt: () => boolean, { deadlineMs, signal }: BackfillOptions): Blocking<boolean> {
   if (attempt()) return true
-  if (waitMs === 0) return false
+  const timeoutMs = deadlineMs - wal.vfs.now()
+  if (timeoutMs <= 0) return false
   try {
-    yield* waitFor(attempt, { vfs: wal.vfs, timeoutMs: waitMs, signal, what: `a lock of ${wal.main.path}` })
+    yield* waitFor(attempt, { vfs: wal.vfs, timeoutMs, signal, what: `a lock of ${wal.main.path}` })
     return true
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ENDMARK_BUSY') return false

@@ -38,17 +38,20 @@ export interface CheckpointResult {
 
 export function* checkpoint(wal: Wal, options: CheckpointOptions): Blocking<CheckpointResult> {
   const { locks } = wal
-  const waitMs = options.mode === 'passive' ? 0 : options.timeoutMs
-  const waiting: BackfillOptions = { synchronous: options.synchronous, waitMs, signal: options.signal }
+  const { mode, synchronous, signal, timeoutMs, readerTimeoutMs = timeoutMs } = options
+  // One deadline for all the locks: while it waits for readers, the checkpoint keeps writers waiting.
+  const nowMs = wal.vfs.now()
+  const waiting: BackfillOptions = { synchronous, signal, deadlineMs: mode === 'passive' ? nowMs : nowMs + timeoutMs }
   if (!(yield* tryFor(wal, () => locks.tryExclusive('CKPT'), waiting))) return { busy: true, log: -1, checkpointed: -1 }
   try {
-    if (options.mode === 'passive') return yield* passive(wal, waiting)
+    if (mode === 'passive') return yield* passive(wal, waiting)
     // A writer that does not make way in time turns the call into a passive one, as in SQLite.
-    if (!(yield* tryFor(wal, () => locks.tryExclusive('WRITE'), waiting))) {
-      return { ...(yield* passive(wal, { ...waiting, waitMs: 0 })), busy: true }
+    if (!(yield* tryFor(wal, () => wal.tryLockWrite({ holdsCkpt: true }), waiting))) {
+      return { ...(yield* passive(wal, waiting)), busy: true }
     }
     try {
-      return yield* complete(wal, options.mode, { ...waiting, waitMs: options.readerTimeoutMs ?? waitMs })
+      const deadlineMs = Math.min(waiting.deadlineMs, wal.vfs.now() + readerTimeoutMs)
+      return yield* complete(wal, mode, { ...waiting, deadlineMs })
     } finally {
       locks.releaseExclusive('WRITE')
     }
@@ -65,13 +68,12 @@ function* passive(wal: Wal, options: BackfillOptions): Blocking<CheckpointResult
   return result(wal, header.endMark, false)
 }
 
-/** @requires lock CKPT and WRITE: the log does not grow meanwhile */
+/** @requires lock CKPT and WRITE, with `wal.header` up to date: the log does not grow meanwhile */
 function* complete(
   wal: Wal,
   mode: Exclude<CheckpointMode, 'passive'>,
   options: BackfillOptions,
 ): Blocking<CheckpointResult> {
-  yield* wal.refreshUnderWrite({ holdsCkpt: true })
   const header = wal.header.clone()
   yield* backfill(wal, header, options)
   const { endMark } = header

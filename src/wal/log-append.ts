@@ -11,7 +11,7 @@ import { assert } from '../assert.js'
 import { FRAME_HEADER_SIZE, isNativeBigEndian, sealFrame, WalChecksum } from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, type Synchronous } from '../units.js'
 import type { Blocking } from '../vfs/index.js'
-import type { IndexHeader } from './index-header.js'
+import { IndexHeader } from './index-header.js'
 import type { Wal } from './wal.js'
 
 export interface FramePage {
@@ -34,6 +34,8 @@ export class LogAppender {
   readonly #wal: Wal
   /** Frames are put together here, as many as fit, and written in one call. */
   #buffer = new Uint8Array(0)
+  /** The header of the batch under way; one at a time, as WRITE is held. */
+  readonly #header = new IndexHeader()
 
   constructor(wal: Wal) {
     this.#wal = wal
@@ -50,14 +52,15 @@ export class LogAppender {
     wal.assertHealthy()
     assert(batch.pages.length > 0, 'a commit without pages')
     // A copy: until everything is durable the connection's own header stays what is published.
-    const header = wal.header.clone()
+    const header = this.#header
+    header.copyFrom(wal.header)
     if (header.endMark === NO_FRAME) yield* this.#startLog(header, batch)
     const sums = new WalChecksum(header.isBigEndianChecksum)
     sums.set(header.frameChecksum1, header.frameChecksum2)
     const first = header.endMark + 1
     const { pages } = batch
     try {
-      this.#writeFrames(batch, frameNumber(first), sums)
+      this.#writeFrames(batch, header, sums)
       if (batch.synchronous === 'full' || batch.synchronous === 'extra') yield* wal.syncLog(batch)
       for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
     } catch (error) {
@@ -86,27 +89,32 @@ export class LogAppender {
   /** Writes the header of a new generation with the salts that were published for it. */
   *#startLog(header: IndexHeader, batch: CommitBatch): Blocking<void> {
     const wal = this.#wal
+    // SQLite publishes zeros for a log that never had a frame, and draws the salts when it writes the first.
+    const isUnsalted = header.salt1 === 0 && header.salt2 === 0
+    const salt1 = isUnsalted ? wal.vfs.random32() : header.salt1
+    const salt2 = isUnsalted ? wal.vfs.random32() : header.salt2
     const { checksum1, checksum2 } = wal.log.writeHeader({
       isBigEndian: isNativeBigEndian,
       pageSize: wal.pageSize,
       checkpointSequence: ((wal.log.readHeader()?.checkpointSequence ?? -1) + 1) >>> 0,
-      salt1: header.salt1,
-      salt2: header.salt2,
+      salt1,
+      salt2,
     })
     header.reset(wal.pageSize, isNativeBigEndian)
     header.copyChangeOf(wal.header)
-    header.setSalts(wal.header.salt1, wal.header.salt2)
+    header.setSalts(salt1, salt2)
     header.setFrameChecksum(checksum1, checksum2)
     if (batch.synchronous !== 'off') yield* wal.syncLog(batch)
   }
 
-  #writeFrames({ pages, pageCount }: CommitBatch, first: FrameNumber, sums: WalChecksum): void {
+  /** Writes the frames behind the end mark of `header`, the header of their generation. */
+  #writeFrames({ pages, pageCount }: CommitBatch, header: IndexHeader, sums: WalChecksum): void {
     const wal = this.#wal
-    const { pageSize, header } = wal
+    const { pageSize } = wal
     const frameSize = FRAME_HEADER_SIZE + pageSize
     const buffer = this.#reserve(pages.length * frameSize, frameSize)
     const fields = { pageNumber: 0, commitMark: 0, salt1: header.salt1, salt2: header.salt2 }
-    let frame: number = first
+    let frame = header.endMark + 1
     let used = 0
     for (let i = 0; i < pages.length; i++) {
       const page = pages[i]!

@@ -7,27 +7,35 @@
  */
 import { EndmarkError } from '../errors.js'
 import { READ_SLOT_COUNT } from '../format/index.js'
+import type { FrameNumber } from '../units.js'
 import { type Blocking, delayStep } from '../vfs/index.js'
 import type { Wal } from './wal.js'
 
 /** The slot that means: everything is in the main file, the log is not needed. */
 export const MAIN_FILE_SLOT = 0
 
-const RETRY = -1
+/** A read lock that is held. */
+export interface ReadSlot {
+  readonly slot: number
+  /**
+   * Backfill as it was while the lock was held and the header still the newest: for every page without a frame after
+   * it, up to our end mark, the main file has the right version. A later value would not do (SNAP-5): a checkpoint of
+   * SQLite leaves out pages that have a newer frame than it may copy.
+   */
+  readonly backfill: FrameNumber
+}
+
 /** Conflicts last microseconds, so the first attempts follow at once. */
 const EAGER_ATTEMPTS = 20
 const RETRY_DELAY_MS = 0.2
 
-/**
- * Brings `wal.header` up to date and takes a read lock that protects its end mark.
- * @returns the slot held
- */
-export function* acquireReadSlot(wal: Wal): Blocking<number> {
+/** Brings `wal.header` up to date and takes a read lock that protects its end mark. */
+export function* acquireReadSlot(wal: Wal): Blocking<ReadSlot> {
   const deadline = wal.vfs.now() + wal.timeoutMs
   for (let attempt = 1; ; attempt++) {
     yield* wal.refresh()
     const slot = tryAcquire(wal)
-    if (slot !== RETRY) return slot
+    if (slot !== null) return slot
     if (attempt < EAGER_ATTEMPTS) continue
     if (wal.vfs.now() > deadline) {
       throw new EndmarkError('ENDMARK_BUSY', `no read mark of ${wal.main.path} came free within ${wal.timeoutMs} ms`)
@@ -36,30 +44,33 @@ export function* acquireReadSlot(wal: Wal): Blocking<number> {
   }
 }
 
-function tryAcquire(wal: Wal): number {
+/** @returns null if it has to be tried again */
+function tryAcquire(wal: Wal): ReadSlot | null {
   const { index, locks, header } = wal
   // All frames are in the main file: READ(0) keeps it as it is, and lets writers restart the log.
   if (index.backfill === header.endMark && locks.tryRead(MAIN_FILE_SLOT)) {
     // A checkpoint or a commit may have come between the look and the lock.
-    if (index.isCurrent(header)) return MAIN_FILE_SLOT
+    if (index.isCurrent(header)) return { slot: MAIN_FILE_SLOT, backfill: header.endMark }
     locks.releaseRead(MAIN_FILE_SLOT)
-    return RETRY
+    return null
   }
   return tryLogSlot(wal)
 }
 
-function tryLogSlot(wal: Wal): number {
+function tryLogSlot(wal: Wal): ReadSlot | null {
   const { index, locks, header } = wal
   const best = highestUsable(wal)
   const raised = best.mark === header.endMark ? MAIN_FILE_SLOT : raiseMark(wal)
   const slot = raised === MAIN_FILE_SLOT ? best.slot : raised
-  if (slot === MAIN_FILE_SLOT) return RETRY
+  if (slot === MAIN_FILE_SLOT) return null
   const mark = raised === MAIN_FILE_SLOT ? best.mark : header.endMark
-  if (!locks.tryRead(slot)) return RETRY
+  if (!locks.tryRead(slot)) return null
+  // Before the header is compared: see ReadSlot.
+  const { backfill } = index
   // Before our lock the mark could still be moved, and the log be restarted: only now do both hold still.
-  if (index.readMark(slot) === mark && index.isCurrent(header)) return slot
+  if (index.readMark(slot) === mark && index.isCurrent(header)) return { slot, backfill }
   locks.releaseRead(slot)
-  return RETRY
+  return null
 }
 
 /** The slot with the highest mark that is not past our end mark; slot 0 if there is none. */

@@ -20,32 +20,31 @@ import {
   WalChecksum,
   type WalHeader,
 } from '../format/index.js'
-import { type FrameNumber, frameNumber, NO_FRAME, pageNumber } from '../units.js'
-import { type Blocking, waitFor } from '../vfs/index.js'
+import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import type { Wal } from './wal.js'
 
 const READ_SIZE_BYTES = 1 << 20
 
-export function* recover(wal: Wal, { holdsCkpt = false } = {}): Blocking<void> {
+/**
+ * @returns false if a checkpointer or another recovery is in the way. It is never waited for under WRITE: a checkpoint
+ *   that holds CKPT may itself be waiting for WRITE (LOCK-1)
+ */
+export function tryRecover(wal: Wal, { holdsCkpt = false } = {}): boolean {
   const { locks } = wal
   locks.assertHeld('WRITE')
-  if (!holdsCkpt) yield* wait(wal, 'CKPT')
+  if (!holdsCkpt && !locks.tryExclusive('CKPT')) return false
   locks.assertHeld('CKPT')
   try {
-    yield* wait(wal, 'RECOVER')
+    if (!locks.tryExclusive('RECOVER')) return false
     try {
       rebuild(wal)
+      return true
     } finally {
       locks.releaseExclusive('RECOVER')
     }
   } finally {
     if (!holdsCkpt) locks.releaseExclusive('CKPT')
   }
-}
-
-function wait(wal: Wal, name: 'CKPT' | 'RECOVER'): Blocking<void> {
-  const { locks, vfs, timeoutMs } = wal
-  return waitFor(() => locks.tryExclusive(name), { vfs, timeoutMs, what: `the ${name} lock of ${wal.main.path}` })
 }
 
 function rebuild(wal: Wal): void {
@@ -66,16 +65,16 @@ function rebuild(wal: Wal): void {
 function enterFrames(wal: Wal, logHeader: WalHeader): FrameNumber {
   const { index, header } = wal
   header.setSalts(logHeader.salt1, logHeader.salt2)
+  const pages: PageNumber[] = []
   let endMark = NO_FRAME
   for (const { frame, fields, sums } of validFrames(wal, logHeader)) {
-    // A page number in the wal-index, even past the last commit, is what SQLite leaves as well: nobody looks there.
-    index.addFrame(frame, pageNumber(fields.pageNumber))
+    pages.push(pageNumber(fields.pageNumber))
     if (fields.commitMark === 0) continue
     endMark = frame
     header.setFrameChecksum(sums.s0, sums.s1)
     header.advance(endMark, fields.commitMark)
   }
-  index.removeAfter(endMark)
+  index.rebuild(pages.slice(0, endMark))
   return endMark
 }
 

@@ -5,7 +5,7 @@
  *      acquire()            release() of the last holder
  *   ──────────────► held ────────────────────────────────► released (reads throw)
  *
- * Invariants: SNAP-1, SNAP-2 (read-mark.ts), SNAP-3 (frame-map.ts). SNAP-4: a snapshot on READ(0) never reads the log,
+ * Invariants: SNAP-1, SNAP-2, SNAP-5 (read-mark.ts), SNAP-3 (frame-map.ts). SNAP-4: a snapshot on READ(0) never reads the log,
  * since a writer may restart it meanwhile; so its frame map answers "main file" for every page.
  */
 import { assert } from '../assert.js'
@@ -99,11 +99,11 @@ export class Snapshots {
   acquire(): Snapshot {
     const newest = this.#newest
     if (newest?.isHeld && this.#wal.index.isCurrent(newest.header)) return newest.hold()
-    const slot = runSync(acquireReadSlot(this.#wal))
+    const { slot, backfill } = runSync(acquireReadSlot(this.#wal))
     try {
       const header = this.#wal.header.clone()
       if (slot === MAIN_FILE_SLOT) this.#startAfter(header)
-      else this.#extendTo(header)
+      else this.#extendTo(header, backfill)
       this.#newest = new Snapshot(this.#wal, { frames: this.#frames, header, slot })
       return this.#newest
     } catch (error) {
@@ -118,10 +118,10 @@ export class Snapshots {
    * @requires lock WRITE, with `wal.header` up to date, until the state is no longer used
    */
   underWrite(): CommittedState {
-    const { header, locks } = this.#wal
+    const { header, index, locks } = this.#wal
     locks.assertHeld('WRITE')
     // Before the restart, so that what is cached of the main file is known to be right after it.
-    this.#extendTo(header)
+    this.#extendTo(header, index.backfill)
     if (tryRestart(this.#wal)) this.#replace(new FrameMap(NO_FRAME), header, { isBackfilled: true })
     return { frames: this.#frames, frameMax: header.endMark, endMark: header.endMark, pageCount: header.pageCount }
   }
@@ -129,7 +129,7 @@ export class Snapshots {
   /** Brings the frame map up to what this connection has just published. @requires lock WRITE */
   follow(): void {
     this.#wal.locks.assertHeld('WRITE')
-    this.#extendTo(this.#wal.header)
+    this.#extendTo(this.#wal.header, this.#wal.index.backfill)
   }
 
   /** READ(0): every frame up to the end mark is in the main file, so a map without frames will do. */
@@ -140,11 +140,12 @@ export class Snapshots {
     this.#replace(new FrameMap(endMark), header, { isBackfilled: isSame })
   }
 
-  #extendTo(header: IndexHeader): void {
+  /** @param backfill as it was while `header` was known to be the newest (SNAP-5) */
+  #extendTo(header: IndexHeader, backfill: FrameNumber): void {
     const isExtension = this.#mapped.hasSaltsOf(header) && header.endMark >= this.#frames.endMark
     if (!isExtension || header.pageCount < this.#mapped.pageCount) {
-      // What is backfilled now stays in the main file, so the map may begin there.
-      const base = Math.min(this.#wal.index.backfill, header.endMark) as FrameNumber
+      // What is backfilled stays in the main file, so the map may begin there.
+      const base = Math.min(backfill, header.endMark) as FrameNumber
       this.#replace(new FrameMap(base), header, { isBackfilled: false })
     }
     this.#frames.extend(this.#wal.index, header.endMark, this.#pageChanged)

@@ -171,15 +171,26 @@ export class WalIndex {
     const position = frame - frameBeforeBlock(index)
     if (position === 1) clearBlock(block)
     else if (block.pageNumbers[position - 1] !== 0) this.removeAfter((frame - 1) as FrameNumber)
-    let slot = hashSlotOf(page)
-    for (let probes = position; block.slots[slot] !== 0; slot = nextHashSlot(slot)) {
-      // Fewer than `position` slots are taken, so a longer run means a damaged table.
-      if (probes-- === 0)
-        throw corrupt({ file: this.file.path, what: `the hash of block ${index} has too many entries` })
+    if (!enter(block, position, page)) {
+      throw corrupt({ file: this.file.path, what: `the hash of block ${index} has too many entries` })
     }
-    Atomics.store(block.pageNumbers, position - 1, page | 0)
-    // After the page number: a reader that finds the slot looks at the page number next.
-    Atomics.store(block.slots, slot, position)
+  }
+
+  /**
+   * Enters these pages as frames 1, 2, 3…, in place of all that the blocks held. Each block is put together aside and
+   * copied: a reader that is looking into it finds what has not changed there at every moment. @requires lock RECOVER
+   */
+  rebuild(pages: readonly PageNumber[]): void {
+    for (let index = 0; index <= blockOfFrame(Math.max(pages.length, 1)); index++) {
+      this.#extendTo(index)
+      const block = this.#block(index)
+      const before = frameBeforeBlock(index)
+      const aside = { pageNumbers: new Int32Array(blockCapacity(index)), slots: new Uint16Array(HASH_SLOT_COUNT) }
+      const count = Math.min(pages.length - before, blockCapacity(index))
+      for (let position = 1; position <= count; position++) enter(aside, position, pages[before + position - 1]!)
+      block.pageNumbers.set(aside.pageNumbers)
+      block.slots.set(aside.slots)
+    }
   }
 
   /** Removes what the block of `endMark` holds beyond it. @requires lock WRITE */
@@ -240,4 +251,14 @@ export class WalIndex {
 function clearBlock(block: Block): void {
   block.pageNumbers.fill(0)
   block.slots.fill(0)
+}
+
+/** @returns false if the table is damaged: fewer than `position` slots are taken, so no run can be longer */
+function enter({ pageNumbers, slots }: Block, position: number, page: PageNumber): boolean {
+  let slot = hashSlotOf(page)
+  for (let probes = position; slots[slot] !== 0; slot = nextHashSlot(slot)) if (probes-- === 0) return false
+  Atomics.store(pageNumbers, position - 1, page | 0)
+  // After the page number: a reader that finds the slot looks at the page number next.
+  Atomics.store(slots, slot, position)
+  return true
 }

@@ -62,8 +62,13 @@ export class WalLocks {
     this.#slots.releaseExclusive(readByte(slot))
   }
 
+  /** Whether this connection holds the lock, on behalf of whatever part of it. */
+  isHeld(name: WalLockName): boolean {
+    return this.#slots.holds(LOCK_BYTES[name], 'exclusive')
+  }
+
   assertHeld(name: WalLockName): void {
-    assert(this.#slots.holds(LOCK_BYTES[name], 'exclusive'), `the ${name} lock must be held here`)
+    assert(this.isHeld(name), `the ${name} lock must be held here`)
   }
 
   assertReadExclusive(slot: number): void {

@@ -9,7 +9,7 @@ import { corrupt, EndmarkError, unsupported } from '../errors.js'
 import { NO_FRAME } from '../units.js'
 import { type Blocking, MapWindows, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
-import { recover } from './recovery.js'
+import { tryRecover } from './recovery.js'
 import type { WalFile } from './wal-file.js'
 import type { WalIndex } from './wal-index.js'
 import type { WalLocks } from './wal-locks.js'
@@ -51,22 +51,25 @@ export class Wal {
 
   /** Waits for the WRITE lock and brings `header` up to date. The caller releases the lock. */
   *lockWrite(signal?: AbortSignal): Blocking<void> {
-    const { locks } = this
-    const what = `the WRITE lock of ${this.main.path}`
-    yield* waitFor(() => locks.tryExclusive('WRITE'), { vfs: this.vfs, timeoutMs: this.timeoutMs, signal, what })
-    try {
-      yield* this.refreshUnderWrite()
-    } catch (error) {
-      locks.releaseExclusive('WRITE')
-      throw error
-    }
+    const { vfs, timeoutMs } = this
+    yield* waitFor(() => this.tryLockWrite(), { vfs, timeoutMs, signal, what: `the WRITE lock of ${this.main.path}` })
   }
 
-  /** Reads the newest header; whoever published it is done, so an invalid one was left by a crash. @requires lock WRITE */
-  *refreshUnderWrite(held: { readonly holdsCkpt?: boolean } = {}): Blocking<void> {
-    this.locks.assertHeld('WRITE')
-    if (this.#tryRefresh()) return
-    yield* recover(this, held)
+  /**
+   * Tries to take WRITE and brings `header` up to date. Whoever published it is done then, so an invalid one was left by a
+   * crash and is rebuilt. The caller releases the lock.
+   * @returns false, holding nothing new, if another connection is in the way
+   */
+  tryLockWrite(held: { readonly holdsCkpt?: boolean } = {}): boolean {
+    const { locks } = this
+    if (!locks.tryExclusive('WRITE')) return false
+    let isReady = false
+    try {
+      isReady = this.#tryRefresh() || tryRecover(this, held)
+    } finally {
+      if (!isReady) locks.releaseExclusive('WRITE')
+    }
+    return isReady
   }
 
   /**
@@ -75,21 +78,15 @@ export class Wal {
    */
   *refresh(held: { readonly holdsCkpt?: boolean } = {}): Blocking<void> {
     if (this.#tryRefresh()) return
-    const { locks } = this
-    let isWriter = false
-    const attempt = () => {
-      if (this.#tryRefresh()) return true
-      isWriter = locks.tryExclusive('WRITE')
-      return isWriter
-    }
+    const attempt = () => this.#tryRefresh() || this.#tryRepair(held)
     const what = `the header of the wal-index of ${this.main.path}`
     yield* waitFor(attempt, { vfs: this.vfs, timeoutMs: this.timeoutMs, what })
-    if (!isWriter) return
-    try {
-      yield* this.refreshUnderWrite(held)
-    } finally {
-      locks.releaseExclusive('WRITE')
-    }
+  }
+
+  #tryRepair(held: { readonly holdsCkpt?: boolean }): boolean {
+    const isReady = this.tryLockWrite(held)
+    if (isReady) this.locks.releaseExclusive('WRITE')
+    return isReady
   }
 
   #tryRefresh(): boolean {
