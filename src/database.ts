@@ -64,16 +64,22 @@ export class Database {
   readonly #committer: InlineCommitter
   readonly #autoCheckpoint: AutoCheckpoint
   readonly #pins = new Set<Pin>()
+  /** Explicit checkpoints under way. */
+  readonly #checkpoints = new Set<Promise<unknown>>()
   readonly #host: StoreHost
   #closing: Promise<void> | null = null
 
-  /** Use `open`. */
+  /**
+   * Use `open`.
+   * @throws ENDMARK_UNSUPPORTED, ENDMARK_CORRUPT for what the newest state says of itself; the attachment stays open
+   */
   constructor(attachment: Attachment, options: ResolvedOptions) {
     const { wal, header } = attachment
     this.path = attachment.path
     this.#attachment = attachment
     this.#options = options
     this.#pager = new Pager(wal, { usableSize: header.usableSize, cacheLimitBytes: options.cacheLimit })
+    this.#pager.verify(options)
     this.#turn = new TurnPages(wal, this.#pager)
     const { synchronous, autoCheckpoint } = options
     this.#autoCheckpoint = new AutoCheckpoint(wal, { frames: autoCheckpoint, synchronous })
@@ -210,6 +216,16 @@ export class Database {
     if (!CHECKPOINT_MODES.includes(mode)) {
       throw invalidArgument(`mode is one of ${CHECKPOINT_MODES.join(', ')}, not ${String(mode)}`)
     }
+    const running = this.#checkpoint(mode, signal)
+    this.#checkpoints.add(running)
+    try {
+      return await running
+    } finally {
+      this.#checkpoints.delete(running)
+    }
+  }
+
+  async #checkpoint(mode: CheckpointMode, signal: AbortSignal | undefined): Promise<CheckpointReport> {
     await this.#autoCheckpoint.idle()
     const { synchronous, timeout } = this.#options
     this.#turn.release()
@@ -236,6 +252,7 @@ export class Database {
   async #close(): Promise<void> {
     await this.#committer.drain()
     await this.#autoCheckpoint.idle()
+    await Promise.allSettled(this.#checkpoints)
     for (const pin of this.#pins) pin.release()
     this.#turn.close()
     const failure = detach(this.#attachment, this.#options.synchronous)

@@ -8,7 +8,7 @@ import { Database } from './database.js'
 import { invalidArgument } from './errors.js'
 import { type OpenOptions, resolveOptions } from './options.js'
 import { nodeVfs } from './vfs/index.js'
-import { attach, runAsync } from './wal/index.js'
+import { attach, detach, runAsync } from './wal/index.js'
 
 /**
  * Opens a database, and creates it if it is missing. A rollback-journal database is switched to WAL unless it is opened
@@ -34,7 +34,13 @@ export async function open(path: string, options?: OpenOptions): Promise<Databas
       timeoutMs: resolved.timeout,
     }),
   )
-  return new Database(attachment, resolved)
+  try {
+    return new Database(attachment, resolved)
+  } catch (error) {
+    // Refused: as if only for reading, so that the file stays as it was.
+    detach({ ...attachment, readOnly: true }, resolved.synchronous)
+    throw error
+  }
 }
 
 export type { CheckpointReport, CheckpointRequest, Database } from './database.js'

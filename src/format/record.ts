@@ -87,10 +87,18 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   return start === end ? '' : utf8Slice.call(bytes, start, end)
 }
 
+const { copy } = Buffer.prototype
+
+/** Copies up to this size come from Node's pool: a buffer of their own would cost three times as much, and GC. */
+const POOLED_SIZE_MAX = 2048
+
+/** A copy that stays as it is; a small one shares its `ArrayBuffer`, which cannot be transferred, with others. */
 export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const copy = new Uint8Array(end - start)
-  copy.set(bytes.subarray(start, end))
-  return copy
+  const size = end - start
+  if (size === 0 || size > POOLED_SIZE_MAX) return new Uint8Array(bytes.subarray(start, end))
+  const pooled = Buffer.allocUnsafe(size)
+  copy.call(bytes as Buffer, pooled, 0, start, end)
+  return new Uint8Array(pooled.buffer, pooled.byteOffset, size)
 }
 
 function decodeValue(bytes: Uint8Array, offset: number, serialType: number, size: number): SqlValue {

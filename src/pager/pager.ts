@@ -69,6 +69,20 @@ export class Pager {
     return new WritePages(pages, this.#pool, this.#source.lockBytePage)
   }
 
+  /**
+   * Checks what page 1 of the newest state says of the database: the main file may be older than the log.
+   * @throws ENDMARK_UNSUPPORTED, ENDMARK_CORRUPT
+   */
+  verify({ readOnly }: { readonly readOnly: boolean }): void {
+    const held = this.acquire()
+    try {
+      if (readOnly) decodeFileHeader(held.pages.page(PAGE_ONE).bytes, this.#source.mainPath)
+      else this.#assertWritable(held.pages)
+    } finally {
+      this.release(held)
+    }
+  }
+
   /** What the file header allowed when the database was opened, SQLite may have changed since: auto-vacuum, for one. */
   #assertWritable(pages: CommittedPages): void {
     const pageOne = pages.page(PAGE_ONE)

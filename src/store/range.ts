@@ -47,8 +47,8 @@ export function resolveBounds<Given, Bound>(
   encode: (bound: Given) => Bound,
 ): Bounds<Bound> {
   checkRangeOptions(options)
-  const lower = options.gte ?? options.gt
-  const upper = options.lte ?? options.lt
+  const lower = options.gte === undefined ? options.gt : options.gte
+  const upper = options.lte === undefined ? options.lt : options.lte
   return {
     lower: lower === undefined ? null : encode(lower),
     isLowerOpen: options.gte === undefined,

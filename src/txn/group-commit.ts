@@ -98,9 +98,9 @@ export class GroupCommit {
    * @throws ENDMARK_BUSY while an asynchronous commit of this connection is under way: it cannot end while we block
    */
   runSync<T>(work: Work<T>, { synchronous }: Pick<CommitOptions, 'synchronous'>): T {
-    if (this.#running !== null || this.#isBlocking) {
+    if (this.#running !== null || this.#isBlocking || this.#wal.locks.isHeld('WRITE')) {
       const message =
-        'another commit of this Database is under way and cannot end while this one blocks: await it first'
+        'a commit or checkpoint of this Database is under way and cannot end while this one blocks: await it first'
       throw new EndmarkError('ENDMARK_BUSY', message)
     }
     let outcome: T | undefined

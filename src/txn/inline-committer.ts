@@ -44,7 +44,9 @@ export class InlineCommitter {
       const schemas = this.#schemasOf(pages)
       const tx = new Transaction(pages, schemas)
       try {
-        return refusePromise(fn(tx))
+        const result = refusePromise(fn(tx))
+        tx.assertWhole()
+        return result
       } catch (error) {
         // The pages are rolled back: the same schema cookie may stand for another schema next time.
         schemas.clear()

@@ -20,6 +20,8 @@ import { StateReader } from './state-reader.js'
 export class Transaction extends StateReader {
   #pages: WritePages | null
   readonly #schemas: SchemaCache
+  /** An error that may have left an edit half done: whatever the function does about it, this must not be committed. */
+  #failure: { readonly error: unknown } | null = null
 
   constructor(pages: WritePages, schemas: SchemaCache) {
     super()
@@ -83,6 +85,7 @@ export class Transaction extends StateReader {
    */
   savepoint<T>(part: () => T): T {
     const pages = this.#open()
+    const failureBefore = this.#failure
     pages.savepoint()
     let result: T
     try {
@@ -90,10 +93,16 @@ export class Transaction extends StateReader {
     } catch (error) {
       pages.rollback()
       this.#schemas.clear()
+      this.#failure = failureBefore
       throw error
     }
     pages.release()
     return result
+  }
+
+  /** @throws the error of an edit that stopped half-way, even if the function has caught it (TXN-4) */
+  assertWhole(): void {
+    if (this.#failure !== null) throw this.#failure.error
   }
 
   /** Ends all use of this object: its function has returned. */
@@ -110,7 +119,14 @@ export class Transaction extends StateReader {
   }
 
   #apply(operation: Operation): OperationResult {
-    return applyOperation(this.#open(), this.schema(), operation)
+    const pages = this.#open()
+    const schema = this.schema()
+    try {
+      return applyOperation(pages, schema, operation)
+    } catch (error) {
+      if (!isRefusal(error)) this.#failure ??= { error }
+      throw error
+    }
   }
 
   #open(): WritePages {
@@ -119,6 +135,18 @@ export class Transaction extends StateReader {
     }
     return this.#pages
   }
+}
+
+const REFUSALS: readonly unknown[] = [
+  'ENDMARK_CONSTRAINT',
+  'ENDMARK_INVALID_ARGUMENT',
+  'ENDMARK_NOT_FOUND',
+  'ENDMARK_UNSUPPORTED',
+]
+
+/** Whether an operation that failed with this error has changed nothing: see `applyOperation`. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof EndmarkError && REFUSALS.includes(error.code)
 }
 
 /** The body of a transaction is synchronous: what a promise does later would not be part of it. */

@@ -3,7 +3,7 @@
  * and locks. It can begin with the bytes of a SQLite file and write itself out as one, so that SQLite can be asked.
  */
 import { writeFileSync } from 'node:fs'
-import { corrupt, type EndmarkError } from '../../src/errors.js'
+import { corrupt, EndmarkError } from '../../src/errors.js'
 import { countChange, encodeNewDatabase, getSchemaCookie, lockBytePage, setPageCount } from '../../src/format/index.js'
 import { type FreelistHost, Page, type PageReader, type PageWriter } from '../../src/pager/index.js'
 import { allocatePage, freePage } from '../../src/pager/page-allocator.js'
@@ -114,7 +114,10 @@ export class MemoryDatabase implements StoreHost {
       if (isPinned) this.pinCount--
       isPinned = false
     }
-    return { pages: this.#state, release }
+    const assertOpen = (): void => {
+      if (!isPinned) throw new EndmarkError('ENDMARK_CLOSED', 'this pinned state was released')
+    }
+    return { pages: this.#state, release, assertOpen }
   }
 
   schema(pages: PageReader): Schema {
