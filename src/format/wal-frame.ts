@@ -35,11 +35,6 @@ export function frameOffset(frame: FrameNumber, pageSize: number): number {
   return WAL_HEADER_SIZE + (frame - 1) * (FRAME_HEADER_SIZE + pageSize)
 }
 
-/** Offset of the page image of a frame in the log. */
-export function framePageOffset(frame: FrameNumber, pageSize: number): number {
-  return frameOffset(frame, pageSize) + FRAME_HEADER_SIZE
-}
-
 /** The page whose image follows a frame header. */
 export function framePageNumber(bytes: Uint8Array): number {
   return get32(bytes, PAGE_NUMBER_OFFSET)
