@@ -32,7 +32,7 @@ import {
 } from './store/index.js'
 import { AutoCheckpoint, GroupCommit, InlineCommitter, Snapshot, type Transaction } from './txn/index.js'
 import type { Synchronous } from './units.js'
-import { type Attachment, type CheckpointMode, checkpoint, detach, runAsync } from './wal/index.js'
+import { type Attachment, type CheckpointMode, checkpoint, detach, IndexHeader, runAsync } from './wal/index.js'
 
 /** Options of `Database.checkpoint`. */
 export interface CheckpointRequest {
@@ -64,6 +64,9 @@ export class Database {
   readonly #committer: InlineCommitter
   readonly #autoCheckpoint: AutoCheckpoint
   readonly #pins = new Set<Pin>()
+  /** The schema that is known of the state with this header. */
+  #knownSchema: Schema | null = null
+  readonly #knownHeader = new IndexHeader()
   /** Explicit checkpoints under way. */
   readonly #checkpoints = new Set<Promise<unknown>>()
   readonly #host: StoreHost
@@ -85,6 +88,7 @@ export class Database {
     this.#autoCheckpoint = new AutoCheckpoint(wal, { frames: autoCheckpoint, synchronous })
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBatch: () => this.#turn.release(),
+      published: (pages) => this.#know(this.#schemas.of(pages)),
       afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
     })
     this.#committer = new InlineCommitter(commits, this.#schemas)
@@ -92,6 +96,7 @@ export class Database {
       pages: () => this.#turn.current(),
       pin: () => this.#pin(),
       schema: (pages) => this.#schemas.of(pages),
+      newestSchema: () => this.#newestSchema(),
       submit: (operations, given) => this.#submit(operations, given),
     }
   }
@@ -257,6 +262,26 @@ export class Database {
     this.#turn.close()
     const failure = detach(this.#attachment, this.#options.synchronous)
     if (failure !== null) throw failure
+  }
+
+  /**
+   * Two loads as long as the newest header is one whose schema is known, as between commits of our own: acquiring a state
+   * just to encode a write would cost as much as the locks of its commit.
+   */
+  #newestSchema(): Schema {
+    const { index } = this.#attachment.wal
+    if (this.#knownSchema !== null && this.#closing === null && index.isCurrent(this.#knownHeader)) {
+      return this.#knownSchema
+    }
+    const pages = this.#turn.current()
+    return this.#know(this.#schemas.of(pages))
+  }
+
+  /** Remembers the schema of the state that `wal.header` names. */
+  #know(schema: Schema): Schema {
+    this.#knownHeader.copyFrom(this.#attachment.wal.header)
+    this.#knownSchema = schema
+    return schema
   }
 
   #pin(): Pin {

@@ -8,8 +8,8 @@ import { assert } from './assert.js'
 export const AUTO_CHECKPOINT_FRAMES = 1000
 
 /**
- * A log this many times longer than `autoCheckpoint` was overtaken by its writers again and again: the next checkpoint
- * keeps them out for the last few frames, so that the log can be started over.
+ * A log this many times longer than `autoCheckpoint` was overtaken by its writers again and again: the checkpoint then
+ * keeps them out while it copies the rest, so that the log can be started over.
  */
 export const LOG_OVERTAKEN_FACTOR = 4
 

@@ -31,6 +31,8 @@ export interface StoreHost {
   pin(): PinnedPages
   /** The schema of that state, the same object as long as its schema cookie stays. */
   schema(pages: PageReader): Schema
+  /** The schema of the newest committed state, for encoding what is to be written; needs no state to be held. */
+  newestSchema(): Schema
   /**
    * Applies all operations in one write transaction, or none.
    * @returns their results in order, once they are as durable as the options ask

@@ -159,7 +159,7 @@ export abstract class Store<
   }
 
   protected currentSchema(): Schema {
-    return this.host.schema(this.host.pages())
+    return this.host.newestSchema()
   }
 
   protected codecIn(schema: Schema): Codec {

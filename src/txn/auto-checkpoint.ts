@@ -1,15 +1,19 @@
 /**
- * Checkpoints that a committing process starts by itself, every `frames` frames: passive ones in the background, beside
- * the commits that go on. Commits can overtake them again and again, and then the log would never be started over; so
- * when it has grown to `LOG_OVERTAKEN_FACTOR` times its length, one checkpoint keeps writers out for the few frames
- * that are left. It never waits for readers.
+ * Checkpoints that a committing process starts by itself, every `frames` frames. They run in the background, beside the
+ * commits that go on, and repeat until all of the log is copied, so that it can be started over and overwritten in
+ * place: syncing what overwrites is twice as fast as syncing what appends. When few frames are left, or when
+ * commits have overtaken the checkpoint until the log is `LOG_OVERTAKEN_FACTOR` times its length, the last pass
+ * keeps writers out. No pass waits for readers.
  *
  * A checkpoint that fails loses nothing: the log keeps every frame until a later one succeeds. The failure is kept for
  * `stats()`, and explicit checkpoints report their own.
  */
 import { LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
-import { type Blocking, type CheckpointResult, checkpoint, runAsync, runSync, type Wal } from '../wal/index.js'
+import { type Blocking, checkpoint, runAsync, runSync, type Wal } from '../wal/index.js'
+
+/** So few frames are copied while writers wait: a millisecond or two, once in `frames` frames. */
+const FINISH_FRAMES = 128
 
 export interface AutoCheckpointOptions {
   /** Frames between two checkpoints; 0 = none. */
@@ -62,12 +66,20 @@ export class AutoCheckpoint {
     return header.endMark - Math.max(this.#attemptedAt, index.backfill) >= frames
   }
 
-  #steps(): Blocking<CheckpointResult> {
+  *#steps(): Blocking<void> {
+    const wal = this.#wal
     const { frames, synchronous } = this.#options
-    const isOvertaken = this.#wal.header.endMark >= frames * LOG_OVERTAKEN_FACTOR
-    const { timeoutMs } = this.#wal
-    if (isOvertaken) return checkpoint(this.#wal, { mode: 'full', synchronous, timeoutMs, readerTimeoutMs: 0 })
-    return checkpoint(this.#wal, { mode: 'passive', synchronous, timeoutMs: 0 })
+    for (;;) {
+      const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0 })
+      // A reader, or another checkpoint, is in the way: later then.
+      if (checkpointed < log || log < 0) return
+      yield* wal.refresh()
+      const { endMark } = wal.header
+      const left = endMark - wal.index.backfill
+      if (left === 0) return
+      if (left <= FINISH_FRAMES || endMark >= frames * LOG_OVERTAKEN_FACTOR) break
+    }
+    yield* checkpoint(wal, { mode: 'full', synchronous, timeoutMs: wal.timeoutMs, readerTimeoutMs: 0 })
   }
 
   #runSync(): void {

@@ -29,6 +29,8 @@ export interface CommitOptions {
 export interface GroupCommitHooks {
   /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
   readonly beforeBatch: () => void
+  /** Called when a batch was published, with its pages, while WRITE is still held. */
+  readonly published: (pages: WritePages) => void
   /** Called when a batch was published and WRITE let go; `blocking` as the commit itself was. */
   readonly afterCommit: (commit: { readonly blocking: boolean }) => void
 }
@@ -203,13 +205,14 @@ export class GroupCommit {
     const syncInline = batchSize === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
-    this.#follow(dirty)
+    this.#follow(pages, dirty)
     if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
   }
 
   /** Takes what was published into the caches. It is committed by now, so a failure shows in the reads that meet it. */
-  #follow(published: readonly Page[]): void {
+  #follow(pages: WritePages, published: readonly Page[]): void {
     try {
+      this.#hooks.published(pages)
       this.#pager.endWrite(published)
     } catch {
       // The next snapshot goes by the wal-index again.

@@ -27,6 +27,7 @@ const LOCK_BYTES: Readonly<Record<WalLockName, number>> = {
 
 export class WalLocks {
   readonly #slots: SlotLocks
+  #writeWaiters: (() => void)[] = []
 
   constructor(shm: VfsFile) {
     this.#slots = new SlotLocks(shm)
@@ -38,6 +39,15 @@ export class WalLocks {
 
   releaseExclusive(name: WalLockName): void {
     this.#slots.releaseExclusive(LOCK_BYTES[name])
+    if (name !== 'WRITE') return
+    const waiting = this.#writeWaiters
+    this.#writeWaiters = []
+    for (const wake of waiting) wake()
+  }
+
+  /** Resolves when another part of this connection lets WRITE go: a commit need not poll for its own checkpoint. */
+  async writeReleased(): Promise<void> {
+    if (this.isHeld('WRITE')) await new Promise<void>((resolve) => this.#writeWaiters.push(resolve))
   }
 
   tryShared(name: 'DMS'): boolean {

@@ -51,7 +51,9 @@ export class Wal {
 
   /** Waits for the WRITE lock and brings `header` up to date. The caller releases the lock. */
   *lockWrite(signal?: AbortSignal): Blocking<void> {
-    const { vfs, timeoutMs } = this
+    const { locks, vfs, timeoutMs } = this
+    // A checkpoint of our own, which has a deadline itself. A blocking caller is refused before it gets here.
+    if (locks.isHeld('WRITE')) yield { sync: () => {}, async: () => locks.writeReleased() }
     yield* waitFor(() => this.tryLockWrite(), { vfs, timeoutMs, signal, what: `the WRITE lock of ${this.main.path}` })
   }
 

@@ -37,7 +37,11 @@ export class Connection {
     this.attachment = attachment
     this.wal = attachment.wal
     this.pager = new Pager(this.wal, { usableSize: attachment.header.usableSize, cacheLimitBytes: 1 << 20 })
-    this.commits = new GroupCommit(this.wal, this.pager, { beforeBatch: () => {}, afterCommit: () => {} })
+    this.commits = new GroupCommit(this.wal, this.pager, {
+      beforeBatch: () => {},
+      published: () => {},
+      afterCommit: () => {},
+    })
   }
 
   /** Commits `value` into every byte of each of the pages, growing the database as needed. */

@@ -120,6 +120,10 @@ export class MemoryDatabase implements StoreHost {
     return { pages: this.#state, release, assertOpen }
   }
 
+  newestSchema(): Schema {
+    return this.schema(this.pages())
+  }
+
   schema(pages: PageReader): Schema {
     return this.#schemas.of(pages)
   }
