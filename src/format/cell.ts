@@ -10,7 +10,7 @@
  * the cell's own bytes are, `placedSize` what it takes on the page. Reading is bounded by `checkPage`, which has
  * seen every cell of a page before anything else does.
  */
-import { type PageNumber, pageNumber } from '../units.js'
+import { NO_PAGE, type PageNumber, pageNumber } from '../units.js'
 import { type DecodedPage, INDEX_LEAF, TABLE_INTERIOR, TABLE_LEAF } from './btree-page.js'
 import { get32, put32 } from './bytes.js'
 import { localSizeOfOverflowing } from './local-payload.js'
@@ -27,7 +27,7 @@ export class Cell {
   /** Bytes of the cell itself; see `placedSize`. */
   size = 0
   /** Left child; only on interior pages. */
-  child: PageNumber = pageNumber(0)
+  child: PageNumber = NO_PAGE
   /** Only on table pages. */
   rowid: number | bigint = 0
   /** All of the payload, here and in the overflow chain; 0 in table interior cells. */
@@ -36,7 +36,7 @@ export class Cell {
   /** Bytes of payload on this page. */
   localLength = 0
   /** First page of the overflow chain, 0 without one. */
-  overflowPage: PageNumber = pageNumber(0)
+  overflowPage: PageNumber = NO_PAGE
 }
 
 /** Bytes that a cell of this size takes on a page. */
@@ -74,7 +74,10 @@ export function readCell(bytes: Uint8Array, offset: number, page: DecodedPage, i
   }
   if (kind === TABLE_INTERIOR) {
     into.rowid = getRowid(bytes, at)
+    // All that a cell read before may have left, as a payload that is not there must not seem to overflow.
     into.payloadLength = 0
+    into.localLength = 0
+    into.overflowPage = NO_PAGE
     into.size = CHILD_SIZE + varintSize(bytes, at)
     return into
   }
