@@ -2,9 +2,9 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { encodeNewDatabase } from '../../src/format/index.js'
+import { encodeNewDatabase, SHARED_FIRST } from '../../src/format/index.js'
 import { nodeVfs } from '../../src/vfs/index.js'
-import { attach, runAsync } from '../../src/wal/index.js'
+import { type Attachment, attach, runAsync } from '../../src/wal/index.js'
 import { Connection, connect } from '../support/connection.js'
 import { HookedVfs } from '../support/hooked-vfs.js'
 import { readIndexFile } from '../support/independent-wal-reader.js'
@@ -95,6 +95,27 @@ test.serial('an empty file becomes a database, also when several open it at once
     t.deepEqual(filesBeside(path), ['app.db'])
   }
 })
+
+for (const kind of ['an empty file', 'a rollback-journal database']) {
+  test.serial(`two who both have the shared lock of ${kind} do not wait for each other to let go`, async (t) => {
+    const path = newPath(t)
+    if (kind === 'an empty file') writeFileSync(path, '')
+    else sqliteNow(path, (db) => db.exec('CREATE TABLE t(x)'))
+    const hooked = new HookedVfs(vfs)
+    const patience = { ...OPTIONS, timeoutMs: 500 }
+    let second: Promise<Attachment> | null = null
+    hooked.hook = ({ when, operation, offset, mode }) => {
+      const hasShared = when === 'after' && operation === 'tryLock' && offset === SHARED_FIRST && mode === 'shared'
+      if (hasShared) second ??= runAsync(attach(path, patience))
+    }
+    const first = new Connection(await runAsync(attach(path, { ...patience, vfs: hooked })))
+    const other = new Connection(await second!)
+    await other.fill([3], 1, 'off')
+    t.is(first.valueOf(3), 1)
+    first.close()
+    other.close()
+  })
+}
 
 test.serial('a rollback-journal database is switched to WAL, also when several open it at once', async (t) => {
   // Each held the shared lock and waited to be alone, which no one could be before the others gave up.

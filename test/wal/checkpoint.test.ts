@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
 import { checkpoint, runAsync } from '../../src/wal/index.js'
 import { type Connection, connect } from '../support/connection.js'
@@ -210,30 +211,39 @@ test('a database that SQLite made smaller is cut to its new length by a checkpoi
     })()
   })
   const ours = connect(path)
+  sqliteNow(path, (db) => db.exec("INSERT INTO t VALUES (201, 'one more')"))
   const held = ours.pager.acquire()
   const before = held.pages.pageCount
-  t.is(statSync(path).size, before * 4096)
+  const last = pageNumber(before)
+  t.is(held.pages.page(last).bytes.length, 4096)
   sqliteNow(path, (db) => {
     db.exec('DELETE FROM t WHERE id > 10')
     db.exec('VACUUM')
   })
-  ours.checkpointSync()
+  const shrunk = ours.pager.acquire()
+  t.throws(
+    () => shrunk.pages.page(last),
+    { code: 'ENDMARK_CORRUPT' },
+    'what is cached of longer states is not of this one',
+  )
+  ours.pager.release(shrunk)
+  t.is(ours.checkpointSync().checkpointed, Number(held.snapshot.endMark))
   t.is(statSync(path).size, before * 4096, 'a reader still needs the long file')
-  t.is(held.pages.page(before as never).bytes.length, 4096)
+  t.is(held.pages.page(last).bytes.length, 4096)
   ours.pager.release(held)
   const { log, checkpointed } = ours.checkpointSync()
   t.is(checkpointed, log)
   const small = ours.pager.acquire()
   t.true(small.pages.pageCount < 20)
   t.is(statSync(path).size, small.pages.pageCount * 4096)
-  t.throws(() => small.pages.page(before as never), { code: 'ENDMARK_CORRUPT' })
+  t.throws(() => small.pages.page(last), { code: 'ENDMARK_CORRUPT' })
   ours.pager.release(small)
   sqliteNow(path, (db) => {
     const insert = db.prepare('INSERT INTO t VALUES (?, randomblob(3000))')
     for (let id = 1001; id <= 1100; id++) insert.run(id)
   })
   const grown = ours.pager.acquire()
-  for (let page = 1; page <= grown.pages.pageCount; page++) t.is(grown.pages.page(page as never).bytes.length, 4096)
+  for (let page = 1; page <= grown.pages.pageCount; page++) t.is(grown.pages.page(pageNumber(page)).bytes.length, 4096)
   ours.pager.release(grown)
   ours.checkpointSync('truncate')
   t.is(ours.close(), null)

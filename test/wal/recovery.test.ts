@@ -5,9 +5,10 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { frameNumber, pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
 import { connect, contentsOf } from '../support/connection.js'
-import { checksum, parseLog, readLogFile } from '../support/independent-wal-reader.js'
+import { checksum, parseLog, readIndexFile, readLogFile } from '../support/independent-wal-reader.js'
 import { Random } from '../support/random.js'
 import { smallMaps } from '../support/small-maps.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -170,6 +171,51 @@ test('a log whose header was not written any more is an empty log', (t) => {
   t.is(readLogFile(`${damaged.path}-wal`)!.frames.length, 2)
   connection.vanish()
   t.deepEqual(recovered(damaged, readFileSync(`${damaged.path}-wal`)), [1])
+})
+
+test('a -shm that looks right but outlived its log is not believed', (t) => {
+  // The first opener resets it: nobody can know what happened to the log while no one was there.
+  const damaged = withLog(t)
+  const { log } = damaged
+  const index = readFileSync(`${damaged.path}-shm`)
+  t.deepEqual(recovered(damaged, log.subarray(0, log.length - 1)), [2, 1])
+  writeFileSync(`${damaged.path}-shm`, index)
+  t.deepEqual(recovered(damaged, log.subarray(0, log.length - 1)), [2, 1])
+  writeFileSync(`${damaged.path}-shm`, index)
+  t.deepEqual(recovered(damaged, Buffer.alloc(0)), [])
+})
+
+test('a log without a commit is continued under new salts', (t) => {
+  const damaged = withLog(t)
+  const log = Buffer.from(damaged.log)
+  log[32 + 16]! ^= 1
+  t.deepEqual(recovered(damaged, log), [])
+  const connection = connect(damaged.path, { vfs })
+  connection.fillSync([2], 5, 'off')
+  const now = readLogFile(`${damaged.path}-wal`)!
+  const before = parseLog(log)!
+  t.not(`${now.salt1}/${now.salt2}`, `${before.salt1}/${before.salt2}`)
+  t.deepEqual(connection.contents(), [5])
+  connection.vanish()
+})
+
+test('what writers that died left in the wal-index does not pile up', (t) => {
+  const path = join(temporaryFolder(t), 'app.db')
+  const connection = connect(path, { vfs, pageSize: PAGE_SIZE })
+  connection.fillSync([2, 3], 1, 'off')
+  for (let round = 1; round <= 5; round++) {
+    const dying = connect(path, { vfs })
+    t.true(dying.wal.tryLockWrite())
+    const { endMark } = dying.wal.header
+    for (let i = 1; i <= 3000; i++) dying.wal.index.addFrame(frameNumber(endMark + i), pageNumber(1000 + i))
+    dying.vanish()
+    connection.fillSync([2], round, 'off')
+    t.deepEqual(connection.contents(), [round, 1])
+    const index = readIndexFile(`${path}-shm`)
+    t.is(index.frameOf(2, index.endMark), index.endMark)
+    t.is(index.frameOf(1001, index.endMark + 4000), 0, 'nothing is left of it')
+  }
+  connection.close()
 })
 
 test('a log with pages of another size is refused, and nothing is written', (t) => {

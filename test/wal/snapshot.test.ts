@@ -45,6 +45,23 @@ test('a held snapshot keeps its state while others commit, checkpoint and try to
   writer.close()
 })
 
+test('a reader at the end of a log that is all backfilled still keeps writers from restarting it', (t) => {
+  const path = newDatabase(t)
+  const reader = connect(path, { vfs })
+  const writer = connect(path, { vfs })
+  writer.fillSync([2, 3], 1, 'off')
+  const held = reader.pager.acquire()
+  t.not(held.snapshot.slot, 0)
+  t.is(writer.checkpointSync().checkpointed, 3)
+  const salts = writer.salts()
+  for (let value = 2; value <= 6; value++) writer.fillSync([2], value, 'off')
+  t.is(writer.salts(), salts)
+  t.deepEqual(contentsOf(held), [1, 1])
+  reader.pager.release(held)
+  reader.close()
+  writer.close()
+})
+
 test('readers at more end marks than there are read marks all see their own state', (t) => {
   const path = newDatabase(t)
   const writer = connect(path, { vfs })
