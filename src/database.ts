@@ -113,7 +113,7 @@ export class Database {
    *   defined otherwise; ENDMARK_UNSUPPORTED if it is no map
    */
   async map<K = string, V = unknown>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>> {
-    const schema = await this.#ensureStore(name, options && mapDefinition(name, options))
+    const schema = await this.#ensureStore(name, options === undefined ? undefined : mapDefinition(name, options))
     const map = new OrderedMap<K, V>(this.#host, name)
     map.assertUsable(schema)
     return map
@@ -129,7 +129,7 @@ export class Database {
     name: string,
     options?: TableOptions,
   ): Promise<Table<Row, Key>> {
-    const schema = await this.#ensureStore(name, options && tableDefinition(name, options))
+    const schema = await this.#ensureStore(name, options === undefined ? undefined : tableDefinition(name, options))
     const table = new Table<Row, Key>(this.#host, name)
     table.assertUsable(schema)
     return table
