@@ -1,6 +1,8 @@
 /**
  * Read-only views of a growing file. The file is mapped in windows of 64 MiB, each made when it is first needed and
- * kept; a window may reach past the end of the file and fills up as the file grows.
+ * kept; a window may reach past the end of the file and fills up as the file grows. The first windows of a small file
+ * are shorter, and are made again twice as long when it outgrows them: a map counts as memory for the garbage collector,
+ * so that a large one makes it run. Views of a window that was replaced stay valid, as they keep their map.
  *
  * Invariant MAP-1: no byte past the known length of the file is ever touched (it would kill the process), and the
  * length is asked for again only when a view needs more than is known. When the file may have become shorter,
@@ -12,6 +14,7 @@ const WINDOW_SHIFT = 26
 const WINDOW_SIZE_BYTES = 2 ** WINDOW_SHIFT
 /** Windows overlap by more than the largest page, so that no page of the log straddles two of them. */
 const OVERLAP_SIZE_BYTES = 2 ** 17
+const FIRST_SIZE_BYTES = 2 ** 20
 
 export class MapWindows {
   readonly #file: VfsFile
@@ -34,8 +37,10 @@ export class MapWindows {
       if (end > this.#knownSize) return null
     }
     const index = Math.floor(fileOffset / WINDOW_SIZE_BYTES)
-    const window = this.#windows[index] ?? this.#open(index)
-    return new Uint8Array(window.buffer, fileOffset - index * WINDOW_SIZE_BYTES, length)
+    const windowOffset = fileOffset - index * WINDOW_SIZE_BYTES
+    let window = this.#windows[index]
+    if (window === undefined || windowOffset + length > window.length) window = this.#open(index, windowOffset + length)
+    return new Uint8Array(window.buffer, windowOffset, length)
   }
 
   /** Length of the file now, in bytes. */
@@ -48,8 +53,12 @@ export class MapWindows {
     this.#knownSize = 0
   }
 
-  #open(index: number): Uint8Array {
-    const size = WINDOW_SIZE_BYTES + OVERLAP_SIZE_BYTES
+  /** Maps a window that reaches at least that far, and as far as the file does now. */
+  #open(index: number, length: number): Uint8Array {
+    const wanted = Math.max(length, this.#knownSize - index * WINDOW_SIZE_BYTES)
+    let size = FIRST_SIZE_BYTES
+    while (size < wanted && size < WINDOW_SIZE_BYTES) size *= 2
+    if (size === WINDOW_SIZE_BYTES) size += OVERLAP_SIZE_BYTES
     const window = this.#file.map(index * WINDOW_SIZE_BYTES, size, { writable: false })
     this.#windows[index] = window
     return window

@@ -41,8 +41,8 @@ const BACKFILL_WORD = BACKFILL_OFFSET / 4
 const READ_MARKS_WORD = READ_MARKS_OFFSET / 4
 const BACKFILL_ATTEMPTED_WORD = BACKFILL_ATTEMPTED_OFFSET / 4
 
-/** Blocks per map: 2 MiB, the index of some 260,000 frames. */
-const BLOCKS_PER_MAP = 64
+/** Blocks per map: 256 KiB, the index of some 32,000 frames. */
+const BLOCKS_PER_MAP = 8
 
 /** Typed views of one 32 KiB block. */
 interface Block {

@@ -54,3 +54,16 @@ test('each window is mapped once, when it is first needed, and holds what begins
   t.is(windows.view(3 * WINDOW, 4096)?.byteOffset, 0)
   t.deepEqual(file.mapped, [2 * WINDOW, 3 * WINDOW])
 })
+
+test('a small file has a small window, which is made again when the file outgrows it', (t) => {
+  const { file, windows } = fileOfSize(8192)
+  const first = windows.view(0, 4096)!
+  t.is(first.buffer.byteLength, 2 ** 20)
+  file.length = 2 ** 20 + 4096
+  t.is(windows.view(2 ** 20, 4096)?.buffer.byteLength, 2 ** 21)
+  t.is(windows.view(0, 4096)?.buffer.byteLength, 2 ** 21)
+  t.is(first.length, 4096)
+  file.length = WINDOW + 4096
+  t.is(windows.view(WINDOW - 4096, 8192)?.length, 8192, 'across the end of the window')
+  t.is(windows.view(WINDOW - 4096, 4096)?.buffer.byteLength, WINDOW + 2 ** 17)
+})
