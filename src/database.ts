@@ -10,6 +10,7 @@ import { type ResolvedOptions, requireSynchronous } from './options.js'
 import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
+  type ColumnValue,
   type CommitOptions,
   checkMatches,
   createOperation,
@@ -108,11 +109,17 @@ export class Database {
 
   /**
    * Opens a map, and creates it if `options` are given and there is none of this name.
-   * @param options `key`: text, integer, real, blob or any; `value`: the same or json
+   * @param options `key`: text, integer, real, blob or any; `value`: the same or json. They tell the types of keys and
+   *   values too, unless those are given
    * @throws (rejects) ENDMARK_NOT_FOUND without options if there is none; ENDMARK_INVALID_ARGUMENT if what is there is
    *   defined otherwise; ENDMARK_UNSUPPORTED if it is no map
    */
-  async map<K = string, V = unknown>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>> {
+  map<const Options extends MapOptions>(
+    name: string,
+    options: Options,
+  ): Promise<OrderedMap<ColumnValue<Options['key']>, ColumnValue<Options['value']> | null>>
+  map<K = string, V = unknown>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>>
+  async map<K, V>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>> {
     const schema = await this.#ensureStore(name, options === undefined ? undefined : mapDefinition(name, options))
     const map = new OrderedMap<K, V>(this.#host, name)
     map.assertUsable(schema)

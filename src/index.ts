@@ -49,6 +49,7 @@ export type { OpenOptions } from './options.js'
 export type { DatabaseStats } from './stats.js'
 export type {
   ColumnType,
+  ColumnValue,
   CommitOptions,
   KeyBound,
   KeyType,

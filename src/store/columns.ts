@@ -13,6 +13,16 @@ import { INT64_MAX, INT64_MIN, normalizeInteger, type SqlValue } from '../format
 /** What a column of a store can be declared as. */
 export type ColumnType = 'integer' | 'real' | 'text' | 'blob' | 'json' | 'any'
 
+/** What a column of this type holds, besides null. */
+export type ColumnValue<Type extends ColumnType> = {
+  readonly integer: number | bigint
+  readonly real: number
+  readonly text: string
+  readonly blob: Uint8Array
+  readonly json: unknown
+  readonly any: number | bigint | string | Uint8Array
+}[Type]
+
 export const COLUMN_TYPES: readonly ColumnType[] = ['integer', 'real', 'text', 'blob', 'json', 'any']
 
 export type Affinity = 'integer' | 'real' | 'text' | 'blob' | 'numeric'

@@ -1,4 +1,4 @@
-export type { ColumnType } from './columns.js'
+export type { ColumnType, ColumnValue } from './columns.js'
 export {
   type IndexOptions,
   type KeyType,

@@ -508,3 +508,16 @@ async function openMapWithRows(t: ExecutionContext<unknown>, db: Database): Prom
   t.is(map.count(), 300)
   return map
 }
+
+test('the definition tells the types of keys and values, unless they are given', async (t) => {
+  const db = await openDatabase(t)
+  const byNumber = await db.map('by number', { key: 'integer', value: 'text' })
+  await byNumber.put(1, 'one')
+  const text: string | null | undefined = byNumber.get(1n)
+  t.is(text, 'one')
+  // @ts-expect-error: a text is no key of this map
+  throws(t, () => void byNumber.get('one'), 'ENDMARK_INVALID_ARGUMENT')
+  const given = await db.map<string, { a: number }>('given', { key: 'text', value: 'json' })
+  await given.put('k', { a: 1 })
+  t.is(given.get('k')?.a, 1)
+})
