@@ -53,6 +53,7 @@ async function openAndPut(worker: ChildProcess, start: OpenWorkerStart): Promise
     answer = message
   })
   worker.send(start)
-  const [code, signal] = await once(worker, 'exit')
+  // Not `exit`: that may come before the last message has been read.
+  const [code, signal] = await once(worker, 'close')
   return code === 0 ? answer : `ended with ${signal ?? code}`
 }

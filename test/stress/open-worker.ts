@@ -20,5 +20,5 @@ const map = await db.map<number, string>('names', { key: 'integer', value: 'text
 await map.put(name, `process ${name}`)
 const seen = map.get(name)
 await db.close()
-process.send?.(seen)
+process.send?.(seen ?? 'nothing')
 process.disconnect()

@@ -45,7 +45,8 @@ export class Workers {
   #end(child: ChildProcess, index: number, file: WorkerFile): Promise<void> {
     return new Promise((resolve, reject) => {
       child.on('error', reject)
-      child.on('exit', (code, signal) => {
+      // Not `exit`: that may come before the last report has been read.
+      child.on('close', (code, signal) => {
         if (code === 0 && this.#latest[index]?.isLast) resolve()
         else reject(new Error(`${file} ended early (${signal ?? `exit code ${code}`})`))
       })
