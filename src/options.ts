@@ -39,12 +39,18 @@ const DEFAULTS: ResolvedOptions = {
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
 const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
+/** Options that the API has and this version does not keep: ignoring one would promise what it asks for. */
+const NOT_BUILT = ['walLimit', 'dirtyLimit']
 
-/** @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed */
+/**
+ * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed; ENDMARK_UNSUPPORTED for one that
+ *   is not built yet
+ */
 export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidArgument(`options are an object, not ${show(given)}`)
   for (const name of Object.keys(given)) {
+    if (NOT_BUILT.includes(name)) throw unsupported(`the option ${name}: this version has no such limit`)
     if (!Object.hasOwn(DEFAULTS, name))
       throw invalidArgument(`there is no option ${show(name)}; known: ${Object.keys(DEFAULTS).join(', ')}`)
   }
