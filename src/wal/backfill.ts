@@ -46,10 +46,11 @@ export function* backfill(wal: Wal, header: IndexHeader, options: BackfillOption
   try {
     if (!hasLiveSalts(wal, header)) return
     index.backfillAttempted = safe
-    if (options.synchronous !== 'off') yield* wal.syncLog()
+    const isSynced = options.synchronous !== 'off' || wal.hasDurableCommits
+    if (isSynced) yield* wal.syncLog()
     yield* copyFrames(wal, header, { start, safe })
     if (isLiveEndMark(wal, safe)) setMainSize(wal, header.pageCount)
-    if (options.synchronous !== 'off') yield datasyncStep(wal.main)
+    if (isSynced) yield datasyncStep(wal.main)
     assert(index.backfill === start, () => `backfill moved from ${start} to ${index.backfill} under CKPT`)
     index.backfill = safe
   } finally {

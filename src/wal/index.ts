@@ -1,5 +1,5 @@
 // The steps of this layer are `Blocking`; whoever drives them finds the drivers beside them.
-export { type Blocking, runAsync, runSync } from '../vfs/index.js'
+export { type Blocking, runAsync, runCancellable, runSync } from '../vfs/index.js'
 export { type Attachment, type AttachOptions, attach, detach } from './attach.js'
 export { type CheckpointMode, type CheckpointOptions, type CheckpointResult, checkpoint } from './checkpoint.js'
 export type { FrameMap } from './frame-map.js'

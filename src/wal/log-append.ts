@@ -71,6 +71,7 @@ export class LogAppender {
     header.advance(frameNumber(header.endMark + pages.length), batch.pageCount)
     wal.index.publish(header)
     wal.header.copyFrom(header)
+    if (batch.synchronous !== 'off') wal.hasDurableCommits = true
   }
 
   /**
@@ -104,7 +105,7 @@ export class LogAppender {
     header.copyChangeOf(wal.header)
     header.setSalts(salt1, salt2)
     header.setFrameChecksum(checksum1, checksum2)
-    if (batch.synchronous !== 'off') yield* wal.syncLog(batch)
+    if (batch.synchronous !== 'off' || wal.hasDurableCommits) yield* wal.syncLog(batch)
   }
 
   /** Writes the frames behind the end mark of `header`, the header of their generation. */

@@ -49,18 +49,20 @@ export function withLogSlots(wal: Wal, work: () => boolean): boolean {
 }
 
 /**
- * Publishes a new generation without frames. The header goes first: a reader that sees the new header with the
- * old backfill turns to READ(1) to READ(4), which we hold, and tries again.
+ * Publishes a new generation without frames. `backfill` goes back first (WAL-6): whoever dies in between leaves the old log
+ * with all of it to be copied again, which is harmless; a new log with the backfill of the old one would pass for
+ * copied when it is not. Readers that see the old header without backfill turn to READ(1) to READ(4), which we hold,
+ * and try again.
  * @requires lock WRITE, CKPT and READ(1) to READ(4)
  */
 export function publishEmptyLog(wal: Wal): void {
   const { header, index, locks } = wal
   locks.assertHeld('WRITE')
   locks.assertHeld('CKPT')
-  header.restart((header.salt1 + 1) >>> 0, wal.vfs.random32())
-  index.publish(header)
   index.backfill = NO_FRAME
   index.backfillAttempted = NO_FRAME
+  header.restart((header.salt1 + 1) >>> 0, wal.vfs.random32())
+  index.publish(header)
   for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
     locks.assertReadExclusive(slot)
     index.setReadMark(slot, slot === 1 ? 0 : READ_MARK_UNUSED)

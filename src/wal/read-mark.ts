@@ -60,7 +60,8 @@ function tryAcquire(wal: Wal): ReadSlot | null {
 function tryLogSlot(wal: Wal): ReadSlot | null {
   const { index, locks, header } = wal
   const best = highestUsable(wal)
-  const raised = best.mark === header.endMark ? MAIN_FILE_SLOT : raiseMark(wal)
+  const hasBest = best.slot !== MAIN_FILE_SLOT && best.mark === header.endMark
+  const raised = hasBest ? MAIN_FILE_SLOT : raiseMark(wal)
   const slot = raised === MAIN_FILE_SLOT ? best.slot : raised
   if (slot === MAIN_FILE_SLOT) return null
   const mark = raised === MAIN_FILE_SLOT ? best.mark : header.endMark

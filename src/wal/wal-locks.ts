@@ -26,10 +26,12 @@ const LOCK_BYTES: Readonly<Record<WalLockName, number>> = {
 }
 
 export class WalLocks {
+  readonly #shm: VfsFile
   readonly #slots: SlotLocks
   #writeWaiters: (() => void)[] = []
 
   constructor(shm: VfsFile) {
+    this.#shm = shm
     this.#slots = new SlotLocks(shm)
   }
 
@@ -52,6 +54,17 @@ export class WalLocks {
 
   tryShared(name: 'DMS'): boolean {
     return this.#slots.tryShared(LOCK_BYTES[name])
+  }
+
+  /**
+   * Whether no other connection is attached: then our shared DMS lock can become exclusive, for the moment until it is
+   * turned back. Whoever joins in that moment tries again, as behind a first opener. @requires lock DMS shared
+   */
+  isAlone(): boolean {
+    if (!this.#shm.tryLock(DMS_LOCK_BYTE, 1, 'exclusive')) return false
+    const isShared = this.#shm.tryLock(DMS_LOCK_BYTE, 1, 'shared')
+    assert(isShared, 'our own exclusive lock cannot refuse us')
+    return true
   }
 
   /** READ(slot) shared: a reader. */

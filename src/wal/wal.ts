@@ -36,6 +36,11 @@ export class Wal {
   readonly timeoutMs: number
   /** The newest published header this connection has read. */
   readonly header = new IndexHeader()
+  /**
+   * A commit with a mode above `off` went through here. From then on checkpoints and restarts sync in mode `off` as well:
+   * unsynced copies and overwritten frames would take its durability away again (DUR-2).
+   */
+  hasDurableCommits = false
   #failure: EndmarkError | null = null
 
   constructor(parts: WalParts) {
@@ -67,11 +72,24 @@ export class Wal {
     if (!locks.tryExclusive('WRITE')) return false
     let isReady = false
     try {
-      isReady = this.#tryRefresh() || tryRecover(this, held)
+      isReady = (this.#tryRefresh() || tryRecover(this, held)) && this.#tryMendBackfill(held)
     } finally {
       if (!isReady) locks.releaseExclusive('WRITE')
     }
     return isReady
+  }
+
+  /**
+   * A backfill past the end mark is what SQLite leaves when it dies while starting the log over: it belongs to the log before,
+   * and would soon pass for the backfill of this one (WAL-6). @requires lock WRITE
+   */
+  #tryMendBackfill({ holdsCkpt = false }: { readonly holdsCkpt?: boolean }): boolean {
+    const { header, index, locks } = this
+    if (index.backfill <= header.endMark) return true
+    if (!holdsCkpt && !locks.tryExclusive('CKPT')) return false
+    index.backfill = NO_FRAME
+    if (!holdsCkpt) locks.releaseExclusive('CKPT')
+    return true
   }
 
   /**

@@ -183,7 +183,7 @@ test('each mode of synchronous syncs when SQLite does', (t) => {
   ] as const) {
     const hooked = new HookedVfs(vfs)
     const connection = connect(join(temporaryFolder(t), 'app.db'), { vfs: hooked })
-    connection.fillSync([2, 3], 1)
+    connection.fillSync([2, 3], 1, synchronous)
     const steps = recordSteps(hooked)
     connection.fillSync([2], 2, synchronous)
     t.is(steps.filter((step) => step === 'datasync log').length, expected, synchronous)
