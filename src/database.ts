@@ -86,13 +86,17 @@ export class Database {
     this.#pager.verify(options)
     this.#turn = new TurnPages(wal, this.#pager)
     const { synchronous, autoCheckpoint } = options
-    this.#autoCheckpoint = new AutoCheckpoint(wal, { frames: autoCheckpoint, synchronous })
+    this.#autoCheckpoint = new AutoCheckpoint(wal, {
+      frames: autoCheckpoint,
+      synchronous,
+      betweenBatches: (work) => commits.between(work),
+    })
     const commits = new GroupCommit(wal, this.#pager, {
+      beforeBlocking: () => this.#autoCheckpoint.giveWay(),
       beforeBatch: () => this.#turn.release(),
       published: (pages) => this.#know(this.#schemas.of(pages)),
       afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
     })
-    this.#committer = new InlineCommitter(commits, this.#schemas)
     this.#host = {
       pages: () => this.#turn.current(),
       pin: () => this.#pin(),
@@ -100,6 +104,7 @@ export class Database {
       newestSchema: () => this.#newestSchema(),
       submit: (operations, given) => this.#submit(operations, given),
     }
+    this.#committer = new InlineCommitter(this.#host, commits, this.#schemas)
   }
 
   /** True until `close` is called. */
@@ -199,6 +204,7 @@ export class Database {
   snapshot(): Snapshot {
     const pin = this.#pin()
     return new Snapshot({
+      host: this.#host,
       pages: pin.pages,
       endMark: pin.endMark,
       schema: (pages) => this.#schemas.of(pages),
@@ -263,10 +269,11 @@ export class Database {
 
   async #close(): Promise<void> {
     await this.#committer.drain()
-    await this.#autoCheckpoint.idle()
-    await Promise.allSettled(this.#checkpoints)
+    // Before the checkpoints, which may be waiting for just these.
     for (const pin of this.#pins) pin.release()
     this.#turn.close()
+    await this.#autoCheckpoint.idle()
+    await Promise.allSettled(this.#checkpoints)
     const failure = detach(this.#attachment, this.#options.synchronous)
     if (failure !== null) throw failure
   }

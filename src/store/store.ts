@@ -8,6 +8,7 @@
  * SQLite has moved the table (VACUUM) or added a column, and says ENDMARK_NOT_FOUND after it was dropped.
  */
 import { countEntries, findRecord, findRow, Payload, type Rowid } from '../btree/index.js'
+import { invalidArgument } from '../errors.js'
 import { encodeRecord, SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import type { StoreCodec } from './codec.js'
@@ -89,6 +90,11 @@ export abstract class Store<
   async delete(key: Key, options?: CommitOptions): Promise<boolean> {
     const [result] = await this.host.submit([this.deleteOperation(this.currentSchema(), key)], options)
     return result!.existed
+  }
+
+  /** @throws ENDMARK_INVALID_ARGUMENT unless this handle belongs to the Database with this host */
+  assertOf(host: StoreHost): void {
+    if (this.host !== host) throw invalidArgument(`store ${JSON.stringify(this.name)} is a handle of another Database`)
   }
 
   /** Looks the store up in this schema now, so that one that does not fit is refused when the handle is made. */

@@ -3,22 +3,27 @@
  * commits that go on, and repeat until all of the log is copied, so that it can be started over and overwritten in
  * place: syncing what overwrites is twice as fast as syncing what appends. When few frames are left, or when
  * commits have overtaken the checkpoint until the log is `LOG_OVERTAKEN_FACTOR` times its length, the last pass
- * keeps writers out. No pass waits for readers.
+ * keeps writers out; in a log that readers have kept long it waits for them too, but not for long.
  *
  * A checkpoint that fails loses nothing: the log keeps every frame until a later one succeeds. The failure is kept for
  * `stats()`, and explicit checkpoints report their own.
  */
-import { LOG_OVERTAKEN_FACTOR } from '../limits.js'
+import { AUTO_CHECKPOINT_FRAMES, LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
-import { type Blocking, checkpoint, runAsync, runSync, type Wal } from '../wal/index.js'
+import { type Blocking, checkpoint, runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
 
 /** So few frames are copied while writers wait: a millisecond or two, once in `frames` frames. */
 const FINISH_FRAMES = 128
+
+/** Readers that do their work and go are gone by then. */
+const READER_WAIT_MS = 100
 
 export interface AutoCheckpointOptions {
   /** Frames between two checkpoints; 0 = none. */
   readonly frames: number
   readonly synchronous: Synchronous
+  /** Runs work while no batch of this connection is under way: else its own commits would keep WRITE from it. */
+  readonly betweenBatches: (work: () => Promise<unknown>) => Promise<void>
 }
 
 export class AutoCheckpoint {
@@ -27,12 +32,16 @@ export class AutoCheckpoint {
   #running: Promise<void> | null = null
   /** End mark at the last attempt in this generation of the log. */
   #attemptedAt = 0
+  /** Length of the log at which the last pass comes with readers in the way, and waits for them. */
+  #crowdedAt: number
+  #cancelLastPass: (() => void) | null = null
   #failure: unknown = null
   #completed = 0
 
   constructor(wal: Wal, options: AutoCheckpointOptions) {
     this.#wal = wal
     this.#options = options
+    this.#crowdedAt = this.#crowdedFrames()
   }
 
   /** Why the last checkpoint failed, or null. */
@@ -62,29 +71,56 @@ export class AutoCheckpoint {
     const { frames } = this.#options
     const { header, index, hasFailed } = this.#wal
     if (frames === 0 || this.#running !== null || hasFailed) return false
-    if (header.endMark < this.#attemptedAt) this.#attemptedAt = 0
+    if (header.endMark < this.#attemptedAt) {
+      // The log has been started over.
+      this.#attemptedAt = 0
+      this.#crowdedAt = this.#crowdedFrames()
+    }
     return header.endMark - Math.max(this.#attemptedAt, index.backfill) >= frames
   }
 
-  *#steps(): Blocking<void> {
+  /** Passes beside the commits. @returns whether a last one is worth keeping writers out for */
+  *#passes(): Blocking<boolean> {
     const wal = this.#wal
     const { frames, synchronous } = this.#options
     for (;;) {
       const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0 })
-      // A reader, or another checkpoint, is in the way: later then.
-      if (checkpointed < log || log < 0) return
+      if (log < 0) return false
       yield* wal.refresh()
       const { endMark } = wal.header
       const left = endMark - wal.index.backfill
-      if (left === 0) return
-      if (left <= FINISH_FRAMES || endMark >= frames * LOG_OVERTAKEN_FACTOR) break
+      if (left === 0) return false
+      if (endMark >= this.#crowdedAt) return true
+      // A reader is in the way: later then.
+      if (checkpointed < log) return false
+      if (left <= FINISH_FRAMES || endMark >= frames * LOG_OVERTAKEN_FACTOR) return true
     }
-    yield* checkpoint(wal, { mode: 'full', synchronous, timeoutMs: wal.timeoutMs, readerTimeoutMs: 0 })
+  }
+
+  /**
+   * Copies the rest while writers wait. In a log that readers have kept long it waits for readers as well, since short ones that overlap
+   * without end would keep the log from ever being started over; a long one is met again only when the log has doubled.
+   */
+  *#lastPass(): Blocking<void> {
+    const wal = this.#wal
+    const { synchronous } = this.#options
+    const { timeoutMs } = wal
+    if (wal.header.endMark < this.#crowdedAt) {
+      yield* checkpoint(wal, { mode: 'full', synchronous, timeoutMs, readerTimeoutMs: 0 })
+      return
+    }
+    const { busy, log } = yield* checkpoint(wal, {
+      mode: 'restart',
+      synchronous,
+      timeoutMs,
+      readerTimeoutMs: READER_WAIT_MS,
+    })
+    this.#crowdedAt = busy ? Math.max(log, this.#crowdedAt) * 2 : this.#crowdedFrames()
   }
 
   #runSync(): void {
     try {
-      runSync(this.#steps())
+      if (runSync(this.#passes())) runSync(this.#lastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -93,13 +129,44 @@ export class AutoCheckpoint {
 
   async #runAsync(): Promise<void> {
     try {
-      await runAsync(this.#steps())
+      if (await runAsync(this.#passes())) await this.#options.betweenBatches(() => this.#runLastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
     } finally {
       this.#running = null
     }
+  }
+
+  /**
+   * Gives up the last pass, if one is under way: a blocking commit cannot wait for it, as it needs the event loop to go on.
+   * Nothing was published of it, so a later checkpoint copies the same frames again.
+   */
+  giveWay(): void {
+    this.#cancelLastPass?.()
+  }
+
+  async #runLastPass(): Promise<void> {
+    const { done, cancel } = runCancellable(this.#lastPass())
+    let isCancelled = false
+    this.#cancelLastPass = () => {
+      isCancelled = true
+      this.#cancelLastPass = null
+      cancel()
+    }
+    try {
+      await done
+    } catch (error) {
+      // It may have been the sync of the log, which nobody is waiting for any more.
+      throw isCancelled ? this.#wal.fail(error) : error
+    } finally {
+      if (!isCancelled) this.#cancelLastPass = null
+    }
+  }
+
+  /** No fewer than by default: waiting for readers while writers wait is worth it only for a log that is long. */
+  #crowdedFrames(): number {
+    return Math.max(this.#options.frames, AUTO_CHECKPOINT_FRAMES) * LOG_OVERTAKEN_FACTOR
   }
 
   #succeeded(): void {

@@ -17,6 +17,7 @@ import { abortError, EndmarkError } from '../errors.js'
 import type { Page, Pager, WritePages } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
 import { type Blocking, LogAppender, runAsync, runSync, type Wal } from '../wal/index.js'
+import { WriteGap } from './write-gap.js'
 
 /** One transaction: changes `pages`, and may be run again on another state. */
 export type Work<T> = (pages: WritePages) => T
@@ -27,6 +28,8 @@ export interface CommitOptions {
 }
 
 export interface GroupCommitHooks {
+  /** Called before a blocking commit: gives up what this connection does in the background and would keep it waiting. */
+  readonly beforeBlocking: () => void
   /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
   readonly beforeBatch: () => void
   /** Called when a batch was published, with its pages, while WRITE is still held. */
@@ -42,6 +45,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void
   readonly signal: AbortSignal | undefined
   readonly onAbort: (() => void) | null
+  /** Its function has been called: an abort comes too late. */
+  isStarted: boolean
   isCancelled: boolean
   outcome: { readonly value: unknown } | { readonly error: unknown } | null
 }
@@ -60,19 +65,25 @@ export class GroupCommit {
   readonly #pager: Pager
   readonly #hooks: GroupCommitHooks
   readonly #appender: LogAppender
+  readonly #gap: WriteGap
   #queue: Waiting[] = []
   #isScheduled = false
   /** A blocking commit is on the stack. */
   #isBlocking = false
   /** The batch that is being committed, if any. */
   #running: Promise<void> | null = null
+  /** Work that batches wait for. */
+  #pause: Promise<void> | null = null
   #syncAverageMs = Number.POSITIVE_INFINITY
+  /** End of the gap that is being left to others. */
+  #notBeforeMs = 0
 
   constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks) {
     this.#wal = wal
     this.#pager = pager
     this.#hooks = hooks
     this.#appender = new LogAppender(wal)
+    this.#gap = new WriteGap(wal)
   }
 
   /** Queues a transaction; resolves with its value once it is durable as asked and visible to everyone. */
@@ -86,6 +97,7 @@ export class GroupCommit {
         reject,
         signal,
         onAbort: signal === undefined ? null : () => cancel(waiting),
+        isStarted: false,
         isCancelled: false,
         outcome: null,
       }
@@ -100,6 +112,7 @@ export class GroupCommit {
    * @throws ENDMARK_BUSY while an asynchronous commit of this connection is under way: it cannot end while we block
    */
   runSync<T>(work: Work<T>, { synchronous }: Pick<CommitOptions, 'synchronous'>): T {
+    this.#hooks.beforeBlocking()
     if (this.#running !== null || this.#isBlocking || this.#wal.locks.isHeld('WRITE')) {
       const message =
         'a commit or checkpoint of this Database is under way and cannot end while this one blocks: await it first'
@@ -118,6 +131,7 @@ export class GroupCommit {
       },
       signal: undefined,
       onAbort: null,
+      isStarted: false,
       isCancelled: false,
       outcome: null,
     }
@@ -133,25 +147,41 @@ export class GroupCommit {
     return outcome as T
   }
 
+  /** Runs `work` between two batches; what it throws is thrown on. */
+  async between(work: () => Promise<unknown>): Promise<void> {
+    while (this.#running !== null) await this.#running
+    const working = work()
+    const done = () => {
+      this.#pause = null
+      if (this.#queue.length > 0) this.#schedule()
+    }
+    this.#pause = working.then(done, done)
+    await working
+  }
+
   /** Resolves when nothing waits any more. */
   async drain(): Promise<void> {
     while (this.#queue.length > 0 || this.#running !== null) {
       if (this.#running === null) this.#startBatch()
-      await this.#running
+      await (this.#running ?? this.#pause)
     }
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#running !== null) return
+    if (this.#isScheduled || this.#running !== null || this.#pause !== null) return
     this.#isScheduled = true
-    this.#wal.vfs.endOfTurn(() => {
+    const start = () => {
       this.#isScheduled = false
       this.#startBatch()
-    })
+    }
+    const { vfs } = this.#wal
+    const waitMs = this.#notBeforeMs - vfs.now()
+    if (waitMs > 0) void vfs.delay(waitMs).then(start)
+    else vfs.endOfTurn(start)
   }
 
   #startBatch(): void {
-    if (this.#running !== null || this.#queue.length === 0) return
+    if (this.#running !== null || this.#pause !== null || this.#queue.length === 0) return
     const batch = this.#queue
     this.#queue = []
     // Not begun before `#running` says so: a transaction's function may call `drain`, or ask for a blocking commit.
@@ -160,12 +190,16 @@ export class GroupCommit {
 
   /** Commits the batch; its callers hear of every outcome, so this never rejects. */
   async #commitAll(batch: Waiting[]): Promise<void> {
+    const { vfs } = this.#wal
+    const startMs = vfs.now()
     try {
       await runAsync(this.#commit(batch))
       this.#hooks.afterCommit({ blocking: false })
     } catch (error) {
       for (const waiting of batch) waiting.outcome ??= { error }
     }
+    const endMs = vfs.now()
+    this.#notBeforeMs = endMs + this.#gap.after({ startMs, endMs })
     // What did not fit into this batch goes first into the next one.
     const left = batch.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
     if (left.length > 0) this.#queue = left.concat(this.#queue)
@@ -233,6 +267,7 @@ function apply(batch: readonly Waiting[], pages: WritePages): Synchronous {
     if (waiting.isCancelled) continue
     if (pages.dirtyCount * pages.pageSize >= BATCH_SIZE_BYTES) break
     pages.savepoint()
+    waiting.isStarted = true
     try {
       waiting.outcome = { value: waiting.work(pages) }
       pages.release()
@@ -248,7 +283,7 @@ function apply(batch: readonly Waiting[], pages: WritePages): Synchronous {
 
 /** An abort counts only while the transaction has not run: afterwards it is committed with its batch. */
 function cancel(waiting: Waiting): void {
-  if (waiting.outcome !== null || waiting.isCancelled) return
+  if (waiting.isStarted || waiting.outcome !== null || waiting.isCancelled) return
   waiting.isCancelled = true
   waiting.reject(abortError(waiting.signal!))
 }

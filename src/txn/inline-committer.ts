@@ -3,11 +3,12 @@
  * commit. Validation and encoding are done before; here the pages change.
  */
 import type { WritePages } from '../pager/index.js'
-import { applyOperation, type Operation, type OperationResult, SchemaCache } from '../store/index.js'
+import { applyOperation, type Operation, type OperationResult, SchemaCache, type StoreHost } from '../store/index.js'
 import type { CommitOptions, GroupCommit, Work } from './group-commit.js'
 import { refusePromise, Transaction } from './transaction.js'
 
 export class InlineCommitter {
+  readonly #host: StoreHost
   readonly #commits: GroupCommit
   /** Schemas of committed states. */
   readonly #committed: SchemaCache
@@ -15,7 +16,8 @@ export class InlineCommitter {
   #batch: WritePages | null = null
   #schemas = new SchemaCache()
 
-  constructor(commits: GroupCommit, committed: SchemaCache) {
+  constructor(host: StoreHost, commits: GroupCommit, committed: SchemaCache) {
+    this.#host = host
     this.#commits = commits
     this.#committed = committed
   }
@@ -42,7 +44,7 @@ export class InlineCommitter {
   #workOf<T>(fn: (tx: Transaction) => T): Work<T> {
     return (pages) => {
       const schemas = this.#schemasOf(pages)
-      const tx = new Transaction(pages, schemas)
+      const tx = new Transaction(this.#host, pages, schemas)
       try {
         const result = refusePromise(fn(tx))
         tx.assertWhole()

@@ -4,11 +4,12 @@
  */
 import { EndmarkError } from '../errors.js'
 import type { PageReader } from '../pager/index.js'
-import type { Schema } from '../store/index.js'
+import type { Schema, StoreHost } from '../store/index.js'
 import { StateReader } from './state-reader.js'
 
 /** What a snapshot is made of; `release` gives the state back. */
 export interface SnapshotState {
+  readonly host: StoreHost
   readonly pages: PageReader
   readonly endMark: number
   readonly schema: (pages: PageReader) => Schema
@@ -24,7 +25,7 @@ export class Snapshot extends StateReader {
   #schema: Schema | null = null
 
   constructor(state: SnapshotState) {
-    super()
+    super(state.host)
     this.endMark = state.endMark
     this.#state = state
   }

@@ -3,9 +3,16 @@
  * pages, and the schema of those pages) is the subclass's.
  */
 import type { PageReader } from '../pager/index.js'
-import type { RangeOptions, Schema, Store } from '../store/index.js'
+import type { RangeOptions, Schema, Store, StoreHost } from '../store/index.js'
 
 export abstract class StateReader {
+  /** The Database whose state this is: handles of another one mean another file. */
+  protected readonly host: StoreHost
+
+  constructor(host: StoreHost) {
+    this.host = host
+  }
+
   /** @throws ENDMARK_CLOSED once the state is no longer held */
   protected abstract pages(): PageReader
   protected abstract schema(): Schema
@@ -21,6 +28,7 @@ export abstract class StateReader {
    *   ENDMARK_CORRUPT; ENDMARK_CLOSED
    */
   get<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): Value | undefined {
+    store.assertOf(this.host)
     return store.getFrom(this.pages(), this.schema(), key)
   }
 
@@ -29,11 +37,13 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     keys: readonly Key[],
   ): (Value | undefined)[] {
+    store.assertOf(this.host)
     return store.getManyFrom(this.pages(), this.schema(), keys)
   }
 
   /** Whether there is an entry with this key. Errors as `get`. */
   has<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
+    store.assertOf(this.host)
     return store.hasFrom(this.pages(), this.schema(), key)
   }
 
@@ -45,11 +55,13 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     options?: RangeOptions<Bound>,
   ): IterableIterator<Entry> {
+    store.assertOf(this.host)
     return store.rangeFrom(this.pages(), this.schema(), options, this)
   }
 
   /** How many entries there are, in all or in a range. Errors as `range`. */
   count<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, options?: RangeOptions<Bound>): number {
+    store.assertOf(this.host)
     return store.countFrom(this.pages(), this.schema(), options)
   }
 }

@@ -13,6 +13,7 @@ import {
   type Schema,
   type SchemaCache,
   type Store,
+  type StoreHost,
   Table,
 } from '../store/index.js'
 import { StateReader } from './state-reader.js'
@@ -23,8 +24,8 @@ export class Transaction extends StateReader {
   /** An error that may have left an edit half done: whatever the function does about it, this must not be committed. */
   #failure: { readonly error: unknown } | null = null
 
-  constructor(pages: WritePages, schemas: SchemaCache) {
-    super()
+  constructor(host: StoreHost, pages: WritePages, schemas: SchemaCache) {
+    super(host)
     this.#pages = pages
     this.#schemas = schemas
   }
@@ -43,11 +44,13 @@ export class Transaction extends StateReader {
   ): Key {
     const schema = this.schema()
     if (store instanceof Table) {
+      store.assertOf(this.host)
       const operation = store.putOperation(schema, keyOrRow as Row)
       return store.keyOfResult(schema, operation, this.#apply(operation).rowid)
     }
     if (!(store instanceof OrderedMap))
       throw invalidArgument('put: the first argument is a map or a table of this database')
+    store.assertOf(this.host)
     this.#apply(store.putOperation(schema, keyOrRow as Key, value as Value))
     return keyOrRow as Key
   }
@@ -58,6 +61,7 @@ export class Transaction extends StateReader {
    * @throws ENDMARK_CONSTRAINT if there is a row with this key; otherwise as `put`
    */
   insert<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key {
+    table.assertOf(this.host)
     const schema = this.schema()
     const operation = table.insertOperation(schema, row)
     return table.keyOfResult(schema, operation, this.#apply(operation).rowid)
@@ -68,6 +72,7 @@ export class Transaction extends StateReader {
    * @returns false if there is no such row
    */
   update<Row extends object, Key>(table: Table<Row, Key>, key: Key, changes: Partial<Row>): boolean {
+    table.assertOf(this.host)
     return this.#apply(table.updateOperation(this.schema(), key, changes)).existed
   }
 
@@ -76,6 +81,7 @@ export class Transaction extends StateReader {
    * @returns whether there was one
    */
   delete<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
+    store.assertOf(this.host)
     return this.#apply(store.deleteOperation(this.schema(), key)).existed
   }
 

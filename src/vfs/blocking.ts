@@ -35,17 +35,42 @@ export function runSync<T>(steps: Blocking<T>): T {
 
 /** Runs it as far as the first step now, and the rest as the steps resolve. */
 export async function runAsync<T>(steps: Blocking<T>): Promise<T> {
-  let result = steps.next()
-  while (!result.done) {
-    let failure: { readonly error: unknown } | undefined
-    try {
-      await result.value.async()
-    } catch (error) {
-      failure = { error }
+  return (await runCancellable(steps).done) as T
+}
+
+/** Work that `runAsync` would do, with a way to give it up between two of its steps. */
+export interface CancellableRun<T> {
+  /** Undefined once cancelled; rejects if the step that was cancelled failed all the same. */
+  readonly done: Promise<T | undefined>
+  /** Runs the `finally` blocks now; what the step under way is doing goes on, and its outcome is only reported. */
+  cancel(): void
+}
+
+export function runCancellable<T>(steps: Blocking<T>): CancellableRun<T> {
+  let isCancelled = false
+  async function run(): Promise<T | undefined> {
+    let result = steps.next()
+    while (!result.done) {
+      let failure: { readonly error: unknown } | undefined
+      try {
+        await result.value.async()
+      } catch (error) {
+        failure = { error }
+      }
+      if (isCancelled && failure !== undefined) throw failure.error
+      if (isCancelled) return undefined
+      result = failure === undefined ? steps.next() : steps.throw(failure.error)
     }
-    result = failure === undefined ? steps.next() : steps.throw(failure.error)
+    return result.value
   }
-  return result.value
+  const done = run()
+  return {
+    done,
+    cancel: () => {
+      isCancelled = true
+      steps.return(undefined as T)
+    },
+  }
 }
 
 /** Makes contents and length of `file` durable. */

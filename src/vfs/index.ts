@@ -1,4 +1,12 @@
-export { type Blocking, type BlockingStep, datasyncStep, delayStep, runAsync, runSync } from './blocking.js'
+export {
+  type Blocking,
+  type BlockingStep,
+  datasyncStep,
+  delayStep,
+  runAsync,
+  runCancellable,
+  runSync,
+} from './blocking.js'
 export { type WaitOptions, waitFor } from './lock-wait.js'
 export { MapWindows } from './map-windows.js'
 export type { MapProviderName } from './node-map.js'

@@ -5,7 +5,11 @@
  * has been collected: every typed array over it keeps it alive, so no view can be left by then. A worker
  * thread that ends runs no such callbacks: what it still had mapped stays mapped (address space, not memory)
  * until the process ends. Unmapping at its `exit` event instead could pull pages from under a later listener.
+ *
+ * A map keeps its open file description alive, and with it the description's locks. So the map is made through a
+ * description of its own that nobody locks: else a thread that ends while it holds WRITE would hold it for good.
  */
+import { closeSync, constants, openSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { MapProvider, MapRequest } from './node-map.js'
 import { systemError } from './node-system-error.js'
@@ -35,13 +39,28 @@ export function loadKoffiMaps(): MapProvider {
   const munmap = libc.func('int munmap(void *address, size_t length)') as Munmap
   const unmapper = new FinalizationRegistry<MappedRange>(({ address, length }) => munmap(address, length))
 
+  function unmapOrThrow(address: bigint, length: number): void {
+    if (address === MAP_FAILED) throw systemError('mmap', koffi.errno())
+    munmap(address, length)
+  }
+
   return {
     canMap: () => true,
 
     map({ fd, fileOffset, length, writable }: MapRequest): Uint8Array {
       const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
-      const address = mmap(null, length, protection, MAP_SHARED, fd, fileOffset)
-      if (address === MAP_FAILED) throw systemError('mmap', koffi.errno())
+      // Whether the file was opened for this is for the kernel to say: the description made below would allow it.
+      if (writable) unmapOrThrow(mmap(null, length, protection, MAP_SHARED, fd, fileOffset), length)
+      const own = openSync(`/proc/self/fd/${fd}`, writable ? constants.O_RDWR : constants.O_RDONLY)
+      let address: bigint
+      let errno = 0
+      try {
+        address = mmap(null, length, protection, MAP_SHARED, own, fileOffset)
+        if (address === MAP_FAILED) errno = koffi.errno()
+      } finally {
+        closeSync(own)
+      }
+      if (address === MAP_FAILED) throw systemError('mmap', errno)
       const buffer = koffi.view(address, length)
       unmapper.register(buffer, { address, length })
       return new Uint8Array(buffer)

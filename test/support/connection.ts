@@ -38,6 +38,7 @@ export class Connection {
     this.wal = attachment.wal
     this.pager = new Pager(this.wal, { usableSize: attachment.header.usableSize, cacheLimitBytes: 1 << 20 })
     this.commits = new GroupCommit(this.wal, this.pager, {
+      beforeBlocking: () => {},
       beforeBatch: () => {},
       published: () => {},
       afterCommit: () => {},

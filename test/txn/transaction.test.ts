@@ -485,12 +485,21 @@ test('dropping and creating again in one batch gives a store of the new definiti
   t.is(await integrityCheck(t, path), 'ok')
 })
 
-test('a store of another database is looked up by its name', async (t) => {
+test('a handle of another Database is refused', async (t) => {
   const [db, numbers] = await openNumbers(t)
   const [, others] = await openNumbers(t)
   await others.put(1, 100)
   await numbers.put(1, 1)
-  t.is(await db.transaction((tx) => tx.get(others, 1)), 1)
+  for (const work of [
+    (tx: Transaction) => tx.get(others, 1),
+    (tx: Transaction) => tx.put(others, 1, 2),
+    (tx: Transaction) => tx.delete(others, 1),
+    (tx: Transaction) => [...tx.range(others)],
+  ]) {
+    await rejects(t, db.transaction<unknown>(work), 'ENDMARK_INVALID_ARGUMENT', /another Database/)
+  }
+  throws(t, () => db.read((snapshot) => snapshot.count(others)), 'ENDMARK_INVALID_ARGUMENT', /another Database/)
+  t.is(numbers.get(1), 1)
 })
 
 test('a commit past the timeout is BUSY, and the next one goes through', async (t) => {
