@@ -268,9 +268,10 @@ export class Database {
   }
 
   async #close(): Promise<void> {
+    // Before all else: a checkpoint, and the commits behind it, may be waiting for just these.
+    this.#releasePins()
     await this.#committer.drain()
-    // Before the checkpoints, which may be waiting for just these.
-    for (const pin of this.#pins) pin.release()
+    this.#releasePins()
     this.#turn.close()
     await this.#autoCheckpoint.idle()
     await Promise.allSettled(this.#checkpoints)
@@ -296,6 +297,10 @@ export class Database {
     this.#knownHeader.copyFrom(this.#attachment.wal.header)
     this.#knownSchema = schema
     return schema
+  }
+
+  #releasePins(): void {
+    for (const pin of this.#pins) pin.release()
   }
 
   #pin(): Pin {

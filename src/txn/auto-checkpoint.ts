@@ -15,8 +15,8 @@ import { type Blocking, checkpoint, runAsync, runCancellable, runSync, type Wal 
 /** So few frames are copied while writers wait: a millisecond or two, once in `frames` frames. */
 const FINISH_FRAMES = 128
 
-/** Readers that do their work and go are gone by then. */
-const READER_WAIT_MS = 100
+/** Readers that do their work and go are gone by then, and those that came meanwhile as well. */
+const READER_WAIT_MS = 200
 
 export interface AutoCheckpointOptions {
   /** Frames between two checkpoints; 0 = none. */
