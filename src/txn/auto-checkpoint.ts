@@ -1,9 +1,9 @@
 /**
- * Checkpoints that a committing process starts by itself, every `frames` frames. They run in the background, beside the
- * commits that go on, and repeat until all of the log is copied, so that it can be started over and overwritten in
- * place: syncing what overwrites is twice as fast as syncing what appends. When few frames are left, or when
- * commits have overtaken the checkpoint until the log is `LOG_OVERTAKEN_FACTOR` times its length, the last pass
- * keeps writers out; in a log that readers have kept long it waits for them too, but not for long.
+ * Checkpoints that a committing process starts by itself, every `frames` frames. The first pass runs in the background,
+ * beside the commits that go on. When it leaves few frames, a last pass keeps writers out and copies them as well, so that
+ * the log can be started over and overwritten in place: syncing what overwrites is twice as fast as syncing what
+ * appends. When commits come too fast for that, the last pass waits until the log is `LOG_OVERTAKEN_FACTOR` times its
+ * length; in a log that readers have kept long it waits for them too, but not for long.
  *
  * A checkpoint that fails loses nothing: the log keeps every frame until a later one succeeds. The failure is kept for
  * `stats()`, and explicit checkpoints report their own.
@@ -12,8 +12,8 @@ import { AUTO_CHECKPOINT_FRAMES, LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
 import { type Blocking, checkpoint, runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
 
-/** So few frames are copied while writers wait: a millisecond or two, once in `frames` frames. */
-const FINISH_FRAMES = 128
+/** So few frames are copied while writers wait: a few milliseconds, once in `frames` frames. */
+const FINISH_FRAMES = 256
 
 /** Readers that do their work and go are gone by then, and those that came meanwhile as well. */
 const READER_WAIT_MS = 200
@@ -79,22 +79,20 @@ export class AutoCheckpoint {
     return header.endMark - Math.max(this.#attemptedAt, index.backfill) >= frames
   }
 
-  /** Passes beside the commits. @returns whether a last one is worth keeping writers out for */
-  *#passes(): Blocking<boolean> {
+  /** One pass beside the commits. @returns whether a last one is worth keeping writers out for */
+  *#firstPass(): Blocking<boolean> {
     const wal = this.#wal
     const { frames, synchronous } = this.#options
-    for (;;) {
-      const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0 })
-      if (log < 0) return false
-      yield* wal.refresh()
-      const { endMark } = wal.header
-      const left = endMark - wal.index.backfill
-      if (left === 0) return false
-      if (endMark >= this.#crowdedAt) return true
-      // A reader is in the way: later then.
-      if (checkpointed < log) return false
-      if (left <= FINISH_FRAMES || endMark >= frames * LOG_OVERTAKEN_FACTOR) return true
-    }
+    const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0 })
+    if (log < 0) return false
+    yield* wal.refresh()
+    const { endMark } = wal.header
+    const left = endMark - wal.index.backfill
+    if (left === 0) return false
+    if (endMark >= this.#crowdedAt) return true
+    // A reader is in the way: later then.
+    if (checkpointed < log) return false
+    return left <= FINISH_FRAMES || endMark >= frames * LOG_OVERTAKEN_FACTOR
   }
 
   /**
@@ -120,7 +118,7 @@ export class AutoCheckpoint {
 
   #runSync(): void {
     try {
-      if (runSync(this.#passes())) runSync(this.#lastPass())
+      if (runSync(this.#firstPass())) runSync(this.#lastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -129,7 +127,7 @@ export class AutoCheckpoint {
 
   async #runAsync(): Promise<void> {
     try {
-      if (await runAsync(this.#passes())) await this.#options.betweenBatches(() => this.#runLastPass())
+      if (await runAsync(this.#firstPass())) await this.#options.betweenBatches(() => this.#runLastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
