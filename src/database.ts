@@ -31,7 +31,7 @@ import {
   type TableOptions,
   tableDefinition,
 } from './store/index.js'
-import { AutoCheckpoint, GroupCommit, InlineCommitter, Snapshot, type Transaction } from './txn/index.js'
+import { AutoCheckpoint, BatchSchemas, GroupCommit, InlineCommitter, Snapshot, type Transaction } from './txn/index.js'
 import type { Synchronous } from './units.js'
 import { type Attachment, type CheckpointMode, checkpoint, detach, IndexHeader, runAsync } from './wal/index.js'
 
@@ -94,6 +94,7 @@ export class Database {
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => this.#autoCheckpoint.giveWay(),
       beforeBatch: () => this.#turn.release(),
+      beforeAppend: () => {},
       published: (pages) => this.#know(this.#schemas.of(pages)),
       afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
     })
@@ -104,7 +105,7 @@ export class Database {
       newestSchema: () => this.#newestSchema(),
       submit: (operations, given) => this.#submit(operations, given),
     }
-    this.#committer = new InlineCommitter(this.#host, commits, this.#schemas)
+    this.#committer = new InlineCommitter(this.#host, commits, new BatchSchemas(this.#schemas))
   }
 
   /** True until `close` is called. */

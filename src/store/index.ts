@@ -1,3 +1,4 @@
+export type { Rowid } from '../btree/index.js'
 export type { ColumnType, ColumnValue } from './columns.js'
 export {
   type IndexOptions,

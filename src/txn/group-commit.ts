@@ -32,6 +32,8 @@ export interface GroupCommitHooks {
   readonly beforeBlocking: () => void
   /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
   readonly beforeBatch: () => void
+  /** Called when all transactions of a batch have run, outside their savepoints: what it changes is committed with them. */
+  readonly beforeAppend: (pages: WritePages) => void
   /** Called when a batch was published, with its pages, while WRITE is still held. */
   readonly published: (pages: WritePages) => void
   /** Called when a batch was published and WRITE let go; `blocking` as the commit itself was. */
@@ -87,24 +89,40 @@ export class GroupCommit {
   }
 
   /** Queues a transaction; resolves with its value once it is durable as asked and visible to everyone. */
-  run<T>(work: Work<T>, { synchronous, signal }: CommitOptions): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      if (signal?.aborted) return reject(abortError(signal))
-      const waiting: Waiting = {
-        work,
-        synchronous,
-        resolve: resolve as (value: unknown) => void,
-        reject,
-        signal,
-        onAbort: signal === undefined ? null : () => cancel(waiting),
-        isStarted: false,
-        isCancelled: false,
-        outcome: null,
-      }
-      if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
-      this.#queue.push(waiting)
-      this.#schedule()
-    })
+  run<T>(work: Work<T>, options: CommitOptions): Promise<T> {
+    return new Promise<T>((resolve, reject) => this.add(work, options, resolve, reject))
+  }
+
+  /** The same with callbacks. Transactions run in the order in which they were added. */
+  add<T>(
+    work: Work<T>,
+    { synchronous, signal }: CommitOptions,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    if (signal?.aborted) {
+      reject(abortError(signal))
+      return
+    }
+    const waiting: Waiting = {
+      work,
+      synchronous,
+      resolve: resolve as (value: unknown) => void,
+      reject,
+      signal,
+      onAbort: signal === undefined ? null : () => cancel(waiting),
+      isStarted: false,
+      isCancelled: false,
+      outcome: null,
+    }
+    if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
+    this.#queue.push(waiting)
+    this.#schedule()
+  }
+
+  /** Whether nothing is queued or under way. */
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.#running === null
   }
 
   /**
@@ -218,6 +236,7 @@ export class GroupCommit {
       const pages = this.#pager.beginWrite()
       try {
         const synchronous = apply(batch, pages)
+        this.#hooks.beforeAppend(pages)
         yield* this.#append(pages, synchronous, batch.length)
       } catch (error) {
         // Nothing was published: whoever believed to be done is not.

@@ -3,23 +3,21 @@
  * commit. Validation and encoding are done before; here the pages change.
  */
 import type { WritePages } from '../pager/index.js'
-import { applyOperation, type Operation, type OperationResult, SchemaCache, type StoreHost } from '../store/index.js'
+import { applyOperation, type Operation, type OperationResult, type StoreHost } from '../store/index.js'
+import type { BatchSchemas } from './batch-schemas.js'
+import type { Committer } from './committer.js'
 import type { CommitOptions, GroupCommit, Work } from './group-commit.js'
 import { refusePromise, Transaction } from './transaction.js'
 
-export class InlineCommitter {
+export class InlineCommitter implements Committer {
   readonly #host: StoreHost
   readonly #commits: GroupCommit
-  /** Schemas of committed states. */
-  readonly #committed: SchemaCache
-  /** The batch whose schemas `#schemas` holds. */
-  #batch: WritePages | null = null
-  #schemas = new SchemaCache()
+  readonly #schemas: BatchSchemas
 
-  constructor(host: StoreHost, commits: GroupCommit, committed: SchemaCache) {
+  constructor(host: StoreHost, commits: GroupCommit, schemas: BatchSchemas) {
     this.#host = host
     this.#commits = commits
-    this.#committed = committed
+    this.#schemas = schemas
   }
 
   /** Applies operations as one transaction. */
@@ -43,7 +41,7 @@ export class InlineCommitter {
 
   #workOf<T>(fn: (tx: Transaction) => T): Work<T> {
     return (pages) => {
-      const schemas = this.#schemasOf(pages)
+      const schemas = this.#schemas.of(pages)
       const tx = new Transaction(this.#host, pages, schemas)
       try {
         const result = refusePromise(fn(tx))
@@ -60,7 +58,7 @@ export class InlineCommitter {
   }
 
   #applyAll(pages: WritePages, operations: readonly Operation[]): OperationResult[] {
-    const schemas = this.#schemasOf(pages)
+    const schemas = this.#schemas.of(pages)
     try {
       const results: OperationResult[] = []
       for (const operation of operations) results.push(applyOperation(pages, schemas.of(pages), operation))
@@ -69,13 +67,5 @@ export class InlineCommitter {
       schemas.clear()
       throw error
     }
-  }
-
-  /** A batch starts with the schema of the committed state and may change it for itself. */
-  #schemasOf(pages: WritePages): SchemaCache {
-    if (this.#batch === pages) return this.#schemas
-    this.#batch = pages
-    this.#schemas = new SchemaCache(this.#committed.of(pages))
-    return this.#schemas
   }
 }

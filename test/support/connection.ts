@@ -40,6 +40,7 @@ export class Connection {
     this.commits = new GroupCommit(this.wal, this.pager, {
       beforeBlocking: () => {},
       beforeBatch: () => {},
+      beforeAppend: () => {},
       published: () => {},
       afterCommit: () => {},
     })
