@@ -104,6 +104,7 @@ export class Database {
       schema: (pages) => this.#schemas.of(pages),
       newestSchema: () => this.#newestSchema(),
       submit: (operations, given) => this.#submit(operations, given),
+      write: (operations, given) => this.#write(operations, given),
     }
     this.#committer = new InlineCommitter(this.#host, commits, new BatchSchemas(this.#schemas))
   }
@@ -159,7 +160,7 @@ export class Database {
    * @throws (rejects) ENDMARK_NOT_FOUND; ENDMARK_UNSUPPORTED for what is not a plain table of this file
    */
   async dropStore(name: string, options?: CommitOptions): Promise<void> {
-    await this.#submit([{ type: 'drop', store: name }], options)
+    await this.#write([{ type: 'drop', store: name }], options)
   }
 
   /**
@@ -315,6 +316,11 @@ export class Database {
     return this.#committer.submit(operations, this.#commitOptions(options))
   }
 
+  async #write(operations: readonly Operation[], options?: CommitOptions): Promise<void> {
+    this.#assertWritable()
+    return this.#committer.write(operations, this.#commitOptions(options))
+  }
+
   #commitOptions(given: CommitOptions | undefined): { synchronous: Synchronous; signal: AbortSignal | undefined } {
     const { synchronous = this.#options.synchronous, signal } = given ?? {}
     requireSynchronous(synchronous)
@@ -333,7 +339,7 @@ export class Database {
       if (wanted !== undefined && existing !== undefined) checkMatches(existing, definitionOfNew(wanted))
       return schema
     }
-    await this.#submit([createOperation(wanted)])
+    await this.#write([createOperation(wanted)])
     return this.#schemas.of(this.#turn.current())
   }
 }

@@ -38,4 +38,6 @@ export interface StoreHost {
    * @returns their results in order, once they are as durable as the options ask
    */
   submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]>
+  /** The same for a caller who does not ask for the results: they need not come back from another process. */
+  write(operations: readonly Operation[], options?: CommitOptions): Promise<void>
 }

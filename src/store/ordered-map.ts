@@ -57,7 +57,7 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
    *   must not be written; ENDMARK_READONLY; ENDMARK_BUSY; ENDMARK_WAL_FULL; ENDMARK_IO
    */
   async put(key: K, value: V, options?: CommitOptions): Promise<void> {
-    await this.host.submit([this.putOperation(this.currentSchema(), key, value)], options)
+    await this.host.write([this.putOperation(this.currentSchema(), key, value)], options)
   }
 
   /**
@@ -67,7 +67,7 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
   async batch(changes: readonly MapChange<K, V>[], options?: CommitOptions): Promise<void> {
     const schema = this.currentSchema()
     const operations = changes.map((change) => this.#operationOf(schema, change))
-    if (operations.length > 0) await this.host.submit(operations, options)
+    if (operations.length > 0) await this.host.write(operations, options)
   }
 
   putOperation(schema: Schema, key: K, value: V): PutOperation {

@@ -105,9 +105,18 @@ export class Table<Row extends object = Record<string, unknown>, Key = TableKey>
     return codec.definition.treeKind === 'table' ? (rowid as Key) : codec.keyOfRecord(operation.record)
   }
 
+  /** Whether the key of the row is known only once the operation is applied. */
+  #isKeyAssigned(schema: Schema, operation: PutOperation): boolean {
+    return operation.rowid === null && this.codecIn(schema).definition.treeKind === 'table'
+  }
+
   async #submit(type: 'put' | 'insert', row: Row, options: CommitOptions | undefined): Promise<Key> {
     const schema = this.currentSchema()
     const operation = this.#writeOperation(type, schema, row)
+    if (!this.#isKeyAssigned(schema, operation)) {
+      await this.host.write([operation], options)
+      return this.keyOfResult(schema, operation, operation.rowid)
+    }
     const [result] = await this.host.submit([operation], options)
     return this.keyOfResult(schema, operation, result!.rowid)
   }

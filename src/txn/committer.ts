@@ -8,6 +8,8 @@ import type { Transaction } from './transaction.js'
 export interface Committer {
   /** Applies operations as one transaction. */
   submit(operations: readonly Operation[], options: CommitOptions): Promise<OperationResult[]>
+  /** The same for a caller who does not ask for the results. */
+  write(operations: readonly Operation[], options: CommitOptions): Promise<void>
   /** Runs a function as one transaction; it may run again on a newer state. */
   transaction<T>(fn: (tx: Transaction) => T, options: CommitOptions): Promise<T>
   /** The same, blocking the thread. */

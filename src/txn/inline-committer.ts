@@ -25,6 +25,10 @@ export class InlineCommitter implements Committer {
     return this.#commits.run((pages) => this.#applyAll(pages, operations), options)
   }
 
+  async write(operations: readonly Operation[], options: CommitOptions): Promise<void> {
+    await this.#commits.run((pages) => this.#applyAll(pages, operations), options)
+  }
+
   /** Runs a function as one transaction; it may run again on a newer state. */
   transaction<T>(fn: (tx: Transaction) => T, options: CommitOptions): Promise<T> {
     return this.#commits.run(this.#workOf(fn), options)

@@ -133,6 +133,11 @@ export class NodeVfs implements Vfs {
     else await timeout(milliseconds, undefined, options)
   }
 
+  every(milliseconds: number, callback: () => void): () => void {
+    const timer = setInterval(callback, milliseconds).unref()
+    return () => clearInterval(timer)
+  }
+
   endOfTurn(callback: () => void): void {
     setImmediate(callback)
   }

@@ -93,6 +93,8 @@ export interface Vfs {
   now(): number
   /** Resolves after about that many milliseconds; rejects with AbortError when `signal` aborts. */
   delay(milliseconds: number, signal?: AbortSignal): Promise<void>
+  /** Calls back every so many milliseconds until the function returned is called; keeps no process alive. */
+  every(milliseconds: number, callback: () => void): () => void
   /** Calls back once the current turn of the event loop is over, before any timer of a later one. */
   endOfTurn(callback: () => void): void
   /** Blocks the calling thread for about that many milliseconds. */

@@ -95,6 +95,10 @@ export class HookedVfs implements Vfs {
     return this.#vfs.delay(milliseconds, signal)
   }
 
+  every(milliseconds: number, callback: () => void): () => void {
+    return this.#vfs.every(milliseconds, callback)
+  }
+
   endOfTurn(callback: () => void): void {
     this.#vfs.endOfTurn(callback)
   }

@@ -132,6 +132,10 @@ export class MemoryDatabase implements StoreHost {
     return this.apply(operations)
   }
 
+  async write(operations: readonly Operation[]): Promise<void> {
+    this.apply(operations)
+  }
+
   /** Applies all operations, or none if one of them fails. */
   apply(operations: readonly Operation[]): OperationResult[] {
     const next = new StatePages(this.#state.pages, this.#reserved)
