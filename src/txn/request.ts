@@ -45,6 +45,8 @@ export type Outcome =
 export interface RequestHandler {
   /** A client has connected, or has come back with the same id. */
   attach(clientId: number): ClientHandle
+  /** Removes the rows of clients that are not attached and do not live any more. Not awaited: nobody depends on it. */
+  sweep(isAlive: (clientId: number) => boolean): void
 }
 
 /** One connected client. */
