@@ -31,7 +31,17 @@ import {
   type TableOptions,
   tableDefinition,
 } from './store/index.js'
-import { AutoCheckpoint, BatchSchemas, GroupCommit, InlineCommitter, Snapshot, type Transaction } from './txn/index.js'
+import {
+  AutoCheckpoint,
+  BackgroundCheckpoint,
+  type BackgroundCheckpointOptions,
+  BatchSchemas,
+  type CommitCounts,
+  GroupCommit,
+  InlineCommitter,
+  Snapshot,
+  type Transaction,
+} from './txn/index.js'
 import type { Synchronous } from './units.js'
 import { type Attachment, type CheckpointMode, checkpoint, detach, IndexHeader, runAsync } from './wal/index.js'
 
@@ -54,6 +64,36 @@ export interface CheckpointReport {
 
 const CHECKPOINT_MODES: readonly unknown[] = ['passive', 'full', 'restart', 'truncate']
 
+/** What the process of a role may do with its Database beyond the API. */
+export interface CommitControl {
+  /** Asks `delegate` from now on when a checkpoint is due; where it returns false, this Database runs it. */
+  delegateCheckpoints(delegate: () => boolean): void
+  /** Runs `work` between two batches; what it throws is thrown on. */
+  between(work: () => Promise<unknown>): Promise<void>
+  readonly counts: CommitCounts
+  /** A sync of the log has failed: every further commit is refused. */
+  readonly hasFailed: boolean
+}
+
+let commitControl: (database: Database) => CommitControl
+let backgroundCheckpoint: (
+  database: Database,
+  options: Omit<BackgroundCheckpointOptions, 'synchronous'>,
+) => BackgroundCheckpoint
+
+/** For the writer process. */
+export function commitControlOf(database: Database): CommitControl {
+  return commitControl(database)
+}
+
+/** For the checkpointer process. */
+export function checkpointerOf(
+  database: Database,
+  options: Omit<BackgroundCheckpointOptions, 'synchronous'>,
+): BackgroundCheckpoint {
+  return backgroundCheckpoint(database, options)
+}
+
 export class Database {
   /** Absolute path of the main file. */
   readonly path: string
@@ -71,7 +111,15 @@ export class Database {
   /** Explicit checkpoints under way. */
   readonly #checkpoints = new Set<Promise<unknown>>()
   readonly #host: StoreHost
+  readonly #commits: GroupCommit
+  #delegateCheckpoint: () => boolean = () => false
   #closing: Promise<void> | null = null
+
+  static {
+    commitControl = (database) => database.#commitControl()
+    backgroundCheckpoint = (database, options) =>
+      new BackgroundCheckpoint(database.#attachment.wal, { ...options, synchronous: database.#options.synchronous })
+  }
 
   /**
    * Use `open`.
@@ -90,6 +138,7 @@ export class Database {
       frames: autoCheckpoint,
       synchronous,
       betweenBatches: (work) => commits.between(work),
+      delegate: () => this.#delegateCheckpoint(),
     })
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => this.#autoCheckpoint.giveWay(),
@@ -98,6 +147,7 @@ export class Database {
       published: (pages) => this.#know(this.#schemas.of(pages)),
       afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
     })
+    this.#commits = commits
     this.#host = {
       pages: () => this.#turn.current(),
       pin: () => this.#pin(),
@@ -299,6 +349,23 @@ export class Database {
     this.#knownHeader.copyFrom(this.#attachment.wal.header)
     this.#knownSchema = schema
     return schema
+  }
+
+  #commitControl(): CommitControl {
+    const commits = this.#commits
+    const { wal } = this.#attachment
+    return {
+      delegateCheckpoints: (delegate) => {
+        this.#delegateCheckpoint = delegate
+      },
+      between: (work) => commits.between(work),
+      get counts() {
+        return commits.counts
+      },
+      get hasFailed() {
+        return wal.hasFailed
+      },
+    }
   }
 
   #releasePins(): void {

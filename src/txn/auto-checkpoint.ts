@@ -1,22 +1,14 @@
 /**
- * Checkpoints that a committing process starts by itself, every `frames` frames. The first pass runs in the background,
- * beside the commits that go on. When it leaves few frames, a last pass keeps writers out and copies them as well, so that
- * the log can be started over and overwritten in place: syncing what overwrites is twice as fast as syncing what
- * appends. When commits come too fast for that, the last pass waits until the log is `LOG_OVERTAKEN_FACTOR` times its
- * length; in a log that readers have kept long it waits for them too, but not for long.
+ * Checkpoints that a committing process starts by itself, every `frames` frames (their passes: checkpoint-passes.ts),
+ * or hands to whoever runs them for it: a checkpointer process, directly or by way of a writer process.
  *
  * A checkpoint that fails loses nothing: the log keeps every frame until a later one succeeds. The failure is kept for
  * `stats()`, and explicit checkpoints report their own.
  */
-import { AUTO_CHECKPOINT_FRAMES, LOG_OVERTAKEN_FACTOR } from '../limits.js'
+import { LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
-import { type Blocking, checkpoint, runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
-
-/** So few frames are copied while writers wait: a few milliseconds, once in `frames` frames. */
-const FINISH_FRAMES = 256
-
-/** Readers that do their work and go are gone by then, and those that came meanwhile as well. */
-const READER_WAIT_MS = 200
+import { runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
+import { CheckpointPasses } from './checkpoint-passes.js'
 
 export interface AutoCheckpointOptions {
   /** Frames between two checkpoints; 0 = none. */
@@ -24,16 +16,17 @@ export interface AutoCheckpointOptions {
   readonly synchronous: Synchronous
   /** Runs work while no batch of this connection is under way: else its own commits would keep WRITE from it. */
   readonly betweenBatches: (work: () => Promise<unknown>) => Promise<void>
+  /** Told when a checkpoint is due. @returns whether somebody else does it */
+  readonly delegate: () => boolean
 }
 
 export class AutoCheckpoint {
   readonly #wal: Wal
   readonly #options: AutoCheckpointOptions
+  readonly #passes: CheckpointPasses
   #running: Promise<void> | null = null
   /** End mark at the last attempt in this generation of the log. */
   #attemptedAt = 0
-  /** Length of the log at which the last pass comes with readers in the way, and waits for them. */
-  #crowdedAt: number
   #cancelLastPass: (() => void) | null = null
   #failure: unknown = null
   #completed = 0
@@ -41,7 +34,8 @@ export class AutoCheckpoint {
   constructor(wal: Wal, options: AutoCheckpointOptions) {
     this.#wal = wal
     this.#options = options
-    this.#crowdedAt = this.#crowdedFrames()
+    const { frames, synchronous } = options
+    this.#passes = new CheckpointPasses(wal, { synchronous, overtakenFrames: frames * LOG_OVERTAKEN_FACTOR })
   }
 
   /** Why the last checkpoint failed, or null. */
@@ -58,6 +52,7 @@ export class AutoCheckpoint {
   afterCommit({ blocking }: { readonly blocking: boolean }): void {
     if (!this.#isDue()) return
     this.#attemptedAt = this.#wal.header.endMark
+    if (this.#options.delegate()) return
     if (blocking) this.#runSync()
     else this.#running = this.#runAsync()
   }
@@ -74,51 +69,14 @@ export class AutoCheckpoint {
     if (header.endMark < this.#attemptedAt) {
       // The log has been started over.
       this.#attemptedAt = 0
-      this.#crowdedAt = this.#crowdedFrames()
+      this.#passes.restarted()
     }
     return header.endMark - Math.max(this.#attemptedAt, index.backfill) >= frames
   }
 
-  /** One pass beside the commits. @returns whether a last one is worth keeping writers out for */
-  *#firstPass(): Blocking<boolean> {
-    const wal = this.#wal
-    const { frames, synchronous } = this.#options
-    const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0 })
-    if (log < 0) return false
-    yield* wal.refresh()
-    const { endMark } = wal.header
-    const left = endMark - wal.index.backfill
-    if (left === 0) return false
-    if (endMark >= this.#crowdedAt) return true
-    // A reader is in the way: later then.
-    if (checkpointed < log) return false
-    return left <= FINISH_FRAMES || endMark >= frames * LOG_OVERTAKEN_FACTOR
-  }
-
-  /**
-   * Copies the rest while writers wait. In a log that readers have kept long it waits for readers as well, since short ones that overlap
-   * without end would keep the log from ever being started over; a long one is met again only when the log has doubled.
-   */
-  *#lastPass(): Blocking<void> {
-    const wal = this.#wal
-    const { synchronous } = this.#options
-    const { timeoutMs } = wal
-    if (wal.header.endMark < this.#crowdedAt) {
-      yield* checkpoint(wal, { mode: 'full', synchronous, timeoutMs, readerTimeoutMs: 0 })
-      return
-    }
-    const { busy, log } = yield* checkpoint(wal, {
-      mode: 'restart',
-      synchronous,
-      timeoutMs,
-      readerTimeoutMs: READER_WAIT_MS,
-    })
-    this.#crowdedAt = busy ? Math.max(log, this.#crowdedAt) * 2 : this.#crowdedFrames()
-  }
-
   #runSync(): void {
     try {
-      if (runSync(this.#firstPass())) runSync(this.#lastPass())
+      if (runSync(this.#passes.first())) runSync(this.#passes.last())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -127,7 +85,7 @@ export class AutoCheckpoint {
 
   async #runAsync(): Promise<void> {
     try {
-      if (await runAsync(this.#firstPass())) await this.#options.betweenBatches(() => this.#runLastPass())
+      if (await runAsync(this.#passes.first())) await this.#options.betweenBatches(() => this.#runLastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -145,7 +103,7 @@ export class AutoCheckpoint {
   }
 
   async #runLastPass(): Promise<void> {
-    const { done, cancel } = runCancellable(this.#lastPass())
+    const { done, cancel } = runCancellable(this.#passes.last())
     let isCancelled = false
     this.#cancelLastPass = () => {
       isCancelled = true
@@ -160,11 +118,6 @@ export class AutoCheckpoint {
     } finally {
       if (!isCancelled) this.#cancelLastPass = null
     }
-  }
-
-  /** No fewer than by default: waiting for readers while writers wait is worth it only for a log that is long. */
-  #crowdedFrames(): number {
-    return Math.max(this.#options.frames, AUTO_CHECKPOINT_FRAMES) * LOG_OVERTAKEN_FACTOR
   }
 
   #succeeded(): void {

@@ -40,6 +40,13 @@ export interface GroupCommitHooks {
   readonly afterCommit: (commit: { readonly blocking: boolean }) => void
 }
 
+export interface CommitCounts {
+  /** Appends to the log. */
+  readonly batches: number
+  /** Transactions that went through. */
+  readonly transactions: number
+}
+
 interface Waiting {
   readonly work: Work<unknown>
   readonly synchronous: Synchronous
@@ -79,6 +86,8 @@ export class GroupCommit {
   #syncAverageMs = Number.POSITIVE_INFINITY
   /** End of the gap that is being left to others. */
   #notBeforeMs = 0
+  #batchCount = 0
+  #transactionCount = 0
 
   constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks) {
     this.#wal = wal
@@ -118,6 +127,11 @@ export class GroupCommit {
     if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
     this.#queue.push(waiting)
     this.#schedule()
+  }
+
+  /** Counted since the connection was opened. */
+  get counts(): CommitCounts {
+    return { batches: this.#batchCount, transactions: this.#transactionCount }
   }
 
   /** Whether nothing is queued or under way. */
@@ -167,7 +181,7 @@ export class GroupCommit {
 
   /** Runs `work` between two batches; what it throws is thrown on. */
   async between(work: () => Promise<unknown>): Promise<void> {
-    while (this.#running !== null) await this.#running
+    while (this.#running !== null || this.#pause !== null) await (this.#running ?? this.#pause)
     const working = work()
     const done = () => {
       this.#pause = null
@@ -238,6 +252,7 @@ export class GroupCommit {
         const synchronous = apply(batch, pages)
         this.#hooks.beforeAppend(pages)
         yield* this.#append(pages, synchronous, batch.length)
+        for (const { outcome } of batch) if (outcome !== null && 'value' in outcome) this.#transactionCount++
       } catch (error) {
         // Nothing was published: whoever believed to be done is not.
         for (const waiting of batch)
@@ -259,6 +274,7 @@ export class GroupCommit {
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
     this.#follow(pages, dirty)
+    this.#batchCount++
     if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
   }
 

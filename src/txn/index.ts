@@ -1,7 +1,8 @@
 export { AutoCheckpoint } from './auto-checkpoint.js'
+export { BackgroundCheckpoint, type BackgroundCheckpointOptions } from './background-checkpoint.js'
 export { BatchSchemas } from './batch-schemas.js'
 export type { Committer } from './committer.js'
-export { type CommitOptions, GroupCommit } from './group-commit.js'
+export { type CommitCounts, type CommitOptions, GroupCommit } from './group-commit.js'
 export { InlineCommitter } from './inline-committer.js'
 export type { ReadStep } from './read-step.js'
 export type {

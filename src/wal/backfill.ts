@@ -28,6 +28,8 @@ export interface BackfillOptions {
   readonly synchronous: Synchronous
   /** Until when to wait for whoever is in the way, by `vfs.now()`; in the past = do not wait. */
   readonly deadlineMs: number
+  /** Sync the main file after every so many bytes, so that no single sync holds up those of the log for long. */
+  readonly sliceBytes?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -48,7 +50,7 @@ export function* backfill(wal: Wal, header: IndexHeader, options: BackfillOption
     index.backfillAttempted = safe
     const isSynced = options.synchronous !== 'off' || wal.hasDurableCommits
     if (isSynced) yield* wal.syncLog()
-    yield* copyFrames(wal, header, { start, safe })
+    yield* copyFrames(wal, header, { start, safe, sliceBytes: isSynced ? options.sliceBytes : undefined })
     if (isLiveEndMark(wal, safe)) setMainSize(wal, header.pageCount)
     if (isSynced) yield datasyncStep(wal.main)
     assert(index.backfill === start, () => `backfill moved from ${start} to ${index.backfill} under CKPT`)
@@ -113,17 +115,24 @@ function setMainSize(wal: Wal, pageCount: number): void {
 /** Lets the event loop turn; in a blocking run there is nothing to let by. */
 const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
 
+interface CopyRange {
+  readonly start: FrameNumber
+  readonly safe: FrameNumber
+  readonly sliceBytes?: number | undefined
+}
+
 function* copyFrames(
   wal: Wal,
   header: IndexHeader,
-  { start, safe }: { readonly start: FrameNumber; readonly safe: FrameNumber },
+  { start, safe, sliceBytes = Number.POSITIVE_INFINITY }: CopyRange,
 ): Blocking<void> {
   // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
   wal.log.windows.forgetSize()
   const frames = newestFrames(wal, { start, safe, pageCount: header.pageCount })
   const { pageSize } = wal
-  const pagesPerWrite = Math.max(1, WRITE_SIZE_BYTES / pageSize)
+  const pagesPerWrite = Math.max(1, Math.min(WRITE_SIZE_BYTES, sliceBytes) / pageSize)
   let copiedBytes = 0
+  let unsyncedBytes = 0
   for (let from = 0; from < frames.length; ) {
     const count = runLength(frames, from, pagesPerWrite)
     const run = frames.slice(from, from + count)
@@ -132,6 +141,11 @@ function* copyFrames(
     wal.main.write(pages, (run[0]!.page - 1) * pageSize)
     from += count
     copiedBytes += count * pageSize
+    unsyncedBytes += count * pageSize
+    if (unsyncedBytes >= sliceBytes) {
+      unsyncedBytes = 0
+      yield datasyncStep(wal.main)
+    }
     if (copiedBytes < BYTES_PER_TURN) continue
     copiedBytes = 0
     yield turnStep(wal)

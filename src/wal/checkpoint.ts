@@ -23,6 +23,8 @@ export interface CheckpointOptions {
   readonly timeoutMs: number
   /** Milliseconds to wait for readers, if that is to be less. */
   readonly readerTimeoutMs?: number
+  /** Sync the main file in slices of so many bytes: longer in all, and easier on those who commit meanwhile. */
+  readonly sliceBytes?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -38,10 +40,11 @@ export interface CheckpointResult {
 
 export function* checkpoint(wal: Wal, options: CheckpointOptions): Blocking<CheckpointResult> {
   const { locks } = wal
-  const { mode, synchronous, signal, timeoutMs, readerTimeoutMs = timeoutMs } = options
+  const { mode, synchronous, signal, timeoutMs, sliceBytes, readerTimeoutMs = timeoutMs } = options
   // One deadline for all the locks: while it waits for readers, the checkpoint keeps writers waiting.
   const nowMs = wal.vfs.now()
-  const waiting: BackfillOptions = { synchronous, signal, deadlineMs: mode === 'passive' ? nowMs : nowMs + timeoutMs }
+  const deadlineMs = mode === 'passive' ? nowMs : nowMs + timeoutMs
+  const waiting: BackfillOptions = { synchronous, signal, deadlineMs, sliceBytes }
   if (!(yield* tryFor(wal, () => locks.tryExclusive('CKPT'), waiting))) return { busy: true, log: -1, checkpointed: -1 }
   try {
     if (mode === 'passive') return yield* passive(wal, waiting)
