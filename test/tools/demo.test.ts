@@ -16,7 +16,8 @@ test('the demo ends with a line of JSON, finds nothing wrong, and goes on with a
     const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
     t.like(summary, { path, cities: 135_233, inhabitants: 3_133_032_118, violations: 0, integrity: 'ok' })
     for (const count of ['commits', 'reads', 'scans']) t.true(summary[count] > 0, `${count}: ${summary[count]}`)
-    t.is(typeof summary.checkpoints, 'number')
+    for (const figure of ['checkpoints', 'stallMaxMs', 'stallP99Ms']) t.is(typeof summary[figure], 'number', figure)
+    t.true(summary.stallMaxMs >= summary.stallP99Ms)
   }
 })
 

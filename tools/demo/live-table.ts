@@ -1,14 +1,15 @@
-/** One line each second: what all processes did in it, and where the log stands. */
+/** One line each second: what all processes did in it, their longest stall so far, and where the log stands. */
 import type { DatabaseStats } from '../../src/index.js'
 
 export interface Sample {
   readonly commits: number
   readonly reads: number
   readonly scans: number
+  readonly stallMaxMs: number
   readonly stats: DatabaseStats
 }
 
-const COLUMNS = ['commits/s', 'reads/s', 'sums/s', 'log frames', 'backfilled', 'read marks'] as const
+const COLUMNS = ['commits/s', 'reads/s', 'sums/s', 'stall ms', 'log frames', 'backfilled', 'read marks'] as const
 const WIDTH_MIN = 11
 
 export class LiveTable {
@@ -29,7 +30,14 @@ export class LiveTable {
     const rate = (field: 'commits' | 'reads' | 'scans') => Math.round((sample[field] - this.#last[field]) / seconds)
     const { logFrames, backfilled, readMarks } = sample.stats
     if (this.#lines++ === 0) console.log(COLUMNS.map((title) => title.padStart(WIDTH_MIN)).join(' '))
-    const numbers = [rate('commits'), rate('reads'), rate('scans'), logFrames, backfilled]
+    const numbers = [
+      rate('commits'),
+      rate('reads'),
+      rate('scans'),
+      Math.round(sample.stallMaxMs),
+      logFrames,
+      backfilled,
+    ]
     const cells = numbers.map((value) => value.toLocaleString('en-US').padStart(WIDTH_MIN))
     console.log([...cells, ` ${readMarks.map((mark) => mark ?? '-').join(' ')}`].join(' '))
     this.#last = sample

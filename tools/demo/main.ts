@@ -26,6 +26,9 @@ interface Summary {
   readonly reads: number
   readonly scans: number
   readonly checkpoints: number
+  /** The longest time that the event loop of a worker kept others waiting, and what 99 of 100 looks did not exceed in the worst worker. */
+  readonly stallMaxMs: number
+  readonly stallP99Ms: number
   readonly violations: number
   readonly integrity: string
 }
@@ -66,6 +69,8 @@ async function runDemo(options: DemoOptions): Promise<number> {
     reads: totals.reads,
     scans: totals.scans,
     checkpoints,
+    stallMaxMs: totals.stallMaxMs,
+    stallP99Ms: totals.stallP99Ms,
     violations: violations.length,
     integrity: await askSqlite(path),
   }
@@ -126,16 +131,21 @@ async function askSqlite(path: string): Promise<string> {
 }
 
 function print(summary: Summary, violations: readonly string[], asJson: boolean): void {
-  const { commits, reads, scans, checkpoints, integrity } = summary
+  const { commits, reads, scans, checkpoints, stallMaxMs, stallP99Ms, integrity } = summary
   console.log(`
 commits      ${format(commits)}
 reads        ${format(reads)}
 full sums    ${format(scans)}
 checkpoints  ${format(checkpoints)}
+event loops  ${formatMs(stallMaxMs)} late at most, ${formatMs(stallP99Ms)} in 99 of 100 looks
 violations   ${format(violations.length)}
 SQLite says  ${integrity}`)
   for (const violation of violations.slice(0, 10)) console.log(`  ${violation}`)
   if (asJson) console.log(JSON.stringify(summary))
+}
+
+function formatMs(value: number): string {
+  return `${value.toFixed(1)} ms`
 }
 
 function format(value: number): string {

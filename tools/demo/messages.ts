@@ -19,6 +19,9 @@ export interface WorkerProgress {
   /** Full sums. */
   readonly scans: number
   readonly checkpoints: number
+  /** How late the event loop was, in milliseconds: at most, and in 99 of 100 looks. */
+  readonly stallMaxMs: number
+  readonly stallP99Ms: number
   /** What must never be seen, in words. */
   readonly violations: readonly string[]
   readonly isLast: boolean

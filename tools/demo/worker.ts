@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { type Database, open } from '../../src/index.js'
 import { type CityTable, openCities } from './cities.js'
+import { EventLoopStall } from './event-loop-stall.js'
 import type { WorkerProgress, WorkerStart } from './messages.js'
 
 const REPORT_INTERVAL_MS = 200
@@ -13,6 +14,7 @@ export interface Work extends WorkerStart {
   readonly db: Database
   readonly cities: CityTable
   readonly count: Counters
+  readonly stall: EventLoopStall
 }
 
 export interface Counters {
@@ -27,9 +29,11 @@ export async function runWorker(lanes: number, round: (work: Work) => void | Pro
   const [start] = (await once(process, 'message')) as [WorkerStart]
   const db = await open(start.path, { create: false })
   const count: Counters = { commits: 0, reads: 0, scans: 0, violations: [] }
-  const work: Work = { ...start, db, cities: await openCities(db), count }
+  const stall = new EventLoopStall()
+  const work: Work = { ...start, db, cities: await openCities(db), count, stall }
   const timer = setInterval(() => report(work, false), REPORT_INTERVAL_MS)
 
+  stall.start()
   await Promise.all(Array.from({ length: lanes }, () => repeat(work, round)))
 
   clearInterval(timer)
@@ -41,12 +45,23 @@ export async function runWorker(lanes: number, round: (work: Work) => void | Pro
 async function repeat(work: Work, round: (work: Work) => void | Promise<void>): Promise<void> {
   while (Date.now() < work.endTime) {
     await round(work)
-    await new Promise(setImmediate)
+    await nextTurn()
   }
 }
 
-function report({ count, db }: Work, isLast: boolean): Promise<void> {
-  const progress: WorkerProgress = { ...count, checkpoints: db.stats().checkpoints, isLast }
+/** Lets everything else have the event loop. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function report({ count, db, stall }: Work, isLast: boolean): Promise<void> {
+  const progress: WorkerProgress = {
+    ...count,
+    checkpoints: db.stats().checkpoints,
+    stallMaxMs: stall.maxMs,
+    stallP99Ms: stall.p99Ms,
+    isLast,
+  }
   return new Promise((resolve) => process.send?.(progress, undefined, undefined, () => resolve()))
 }
 

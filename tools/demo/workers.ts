@@ -5,7 +5,19 @@ import type { WorkerProgress, WorkerStart } from './messages.js'
 
 type WorkerFile = './writer.js' | './reader.js'
 
-const NOTHING_YET: WorkerProgress = { commits: 0, reads: 0, scans: 0, checkpoints: 0, violations: [], isLast: false }
+const NOTHING_YET: WorkerProgress = {
+  commits: 0,
+  reads: 0,
+  scans: 0,
+  checkpoints: 0,
+  stallMaxMs: 0,
+  stallP99Ms: 0,
+  violations: [],
+  isLast: false,
+}
+
+/** Of all processes together; of stalls the worst process. */
+export type Totals = Omit<WorkerProgress, 'isLast'>
 
 export class Workers {
   readonly #latest: WorkerProgress[] = []
@@ -20,14 +32,18 @@ export class Workers {
     await Promise.all(this.#ends)
   }
 
-  totals(): Omit<WorkerProgress, 'isLast'> {
+  totals(): Totals {
     const sum = (field: 'commits' | 'reads' | 'scans' | 'checkpoints') =>
       this.#latest.reduce((total, progress) => total + progress[field], 0)
+    const worst = (field: 'stallMaxMs' | 'stallP99Ms') =>
+      this.#latest.reduce((longest, progress) => Math.max(longest, progress[field]), 0)
     return {
       commits: sum('commits'),
       reads: sum('reads'),
       scans: sum('scans'),
       checkpoints: sum('checkpoints'),
+      stallMaxMs: worst('stallMaxMs'),
+      stallP99Ms: worst('stallP99Ms'),
       violations: this.#latest.flatMap((progress) => progress.violations),
     }
   }
