@@ -146,9 +146,7 @@ export class GroupCommit {
   runSync<T>(work: Work<T>, { synchronous }: Pick<CommitOptions, 'synchronous'>): T {
     this.#hooks.beforeBlocking()
     if (this.#running !== null || this.#isBlocking || this.#wal.locks.isHeld('WRITE')) {
-      const message =
-        'a commit or checkpoint of this Database is under way and cannot end while this one blocks: await it first'
-      throw new EndmarkError('ENDMARK_BUSY', message)
+      throw commitUnderWay()
     }
     let outcome: T | undefined
     let failure: { readonly error: unknown } | undefined
@@ -293,6 +291,17 @@ export class GroupCommit {
     const average = this.#syncAverageMs
     this.#syncAverageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
   }
+}
+
+/** The error of a blocking commit that would wait for something that needs the event loop. */
+export function commitUnderWay(): EndmarkError {
+  const message =
+    'a commit or checkpoint of this Database is under way and cannot end while this one blocks: await it first'
+  return new EndmarkError('ENDMARK_BUSY', message)
+}
+
+export function strongest(a: Synchronous, b: Synchronous): Synchronous {
+  return STRENGTH[a] >= STRENGTH[b] ? a : b
 }
 
 /** Runs the transactions of a batch, each in its savepoint, until it is full. @returns the strongest mode among them */

@@ -5,9 +5,11 @@
 import type { WritePages } from '../pager/index.js'
 import { applyOperation, type Operation, type OperationResult, type StoreHost } from '../store/index.js'
 import type { BatchSchemas } from './batch-schemas.js'
-import type { Committer } from './committer.js'
+import type { Committer, WriterStatus } from './committer.js'
 import type { CommitOptions, GroupCommit, Work } from './group-commit.js'
 import { refusePromise, Transaction } from './transaction.js'
+
+const INLINE: WriterStatus = { mode: 'inline', pid: null, failure: null }
 
 export class InlineCommitter implements Committer {
   readonly #host: StoreHost
@@ -22,20 +24,34 @@ export class InlineCommitter implements Committer {
 
   /** Applies operations as one transaction. */
   submit(operations: readonly Operation[], options: CommitOptions): Promise<OperationResult[]> {
-    return this.#commits.run((pages) => this.#applyAll(pages, operations), options)
+    return this.#commits.run(this.operationsWork(operations), options)
   }
 
   async write(operations: readonly Operation[], options: CommitOptions): Promise<void> {
-    await this.#commits.run((pages) => this.#applyAll(pages, operations), options)
+    await this.#commits.run(this.operationsWork(operations), options)
   }
 
   /** Runs a function as one transaction; it may run again on a newer state. */
   transaction<T>(fn: (tx: Transaction) => T, options: CommitOptions): Promise<T> {
-    return this.#commits.run(this.#workOf(fn), options)
+    return this.#commits.run(this.functionWork(fn), options)
   }
 
   transactionSync<T>(fn: (tx: Transaction) => T, options: Pick<CommitOptions, 'synchronous'>): T {
-    return this.#commits.runSync(this.#workOf(fn), options)
+    return this.#commits.runSync(this.functionWork(fn), options)
+  }
+
+  get status(): WriterStatus {
+    return INLINE
+  }
+
+  requestCheckpoint(): boolean {
+    return false
+  }
+
+  published(): void {}
+
+  close(): Promise<void> {
+    return this.drain()
   }
 
   /** Resolves when everything submitted so far has its outcome. */
@@ -43,7 +59,8 @@ export class InlineCommitter implements Committer {
     return this.#commits.drain()
   }
 
-  #workOf<T>(fn: (tx: Transaction) => T): Work<T> {
+  /** A function as work for a group commit. */
+  functionWork<T>(fn: (tx: Transaction) => T): Work<T> {
     return (pages) => {
       const schemas = this.#schemas.of(pages)
       const tx = new Transaction(this.#host, pages, schemas)
@@ -59,6 +76,11 @@ export class InlineCommitter implements Committer {
         tx.end()
       }
     }
+  }
+
+  /** Operations as work for a group commit. */
+  operationsWork(operations: readonly Operation[]): Work<OperationResult[]> {
+    return (pages) => this.#applyAll(pages, operations)
   }
 
   #applyAll(pages: WritePages, operations: readonly Operation[]): OperationResult[] {
