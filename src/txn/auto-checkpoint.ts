@@ -76,7 +76,7 @@ export class AutoCheckpoint {
 
   #runSync(): void {
     try {
-      if (runSync(this.#passes.first())) runSync(this.#passes.last())
+      if (runSync(this.#passes.first()) !== 'done') runSync(this.#passes.last())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -85,7 +85,8 @@ export class AutoCheckpoint {
 
   async #runAsync(): Promise<void> {
     try {
-      if (await runAsync(this.#passes.first())) await this.#options.betweenBatches(() => this.#runLastPass())
+      const result = await runAsync(this.#passes.first())
+      if (result !== 'done') await this.#options.betweenBatches(() => this.#runLastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error

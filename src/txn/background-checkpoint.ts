@@ -4,7 +4,7 @@
  *
  * Pace: the disk is shared with those who commit. The first pass syncs the main file in slices, and after a checkpoint it
  * rests for a multiple of the time it took; meanwhile the log may grow, so that a page that changes again and
- * again is copied once. Only a log of `overtakenFrames` is copied to its end without regard.
+ * again is copied once. A log that has become `overtakenFrames` long all the same is copied to its end with writers slowed down.
  *
  * A log file that is far longer than it has been used lately, after a burst or a long reader, is cut.
  *
@@ -14,7 +14,7 @@
 import { assert } from '../assert.js'
 import type { Synchronous } from '../units.js'
 import { checkpoint, IndexHeader, runAsync, type Wal } from '../wal/index.js'
-import { CheckpointPasses } from './checkpoint-passes.js'
+import { CheckpointPasses, type PassResult } from './checkpoint-passes.js'
 
 export interface BackgroundCheckpointOptions {
   /** Frames between two checkpoints. */
@@ -22,6 +22,8 @@ export interface BackgroundCheckpointOptions {
   readonly synchronous: Synchronous
   /** Runs `work` while those commits wait that can be asked to; the WRITE lock keeps out the others. */
   readonly keepWritersOut: (work: () => Promise<unknown>) => Promise<void>
+  /** Asks those who can be asked to commit at half their speed, or no longer to. */
+  readonly slowWritersDown: (isSlow: boolean) => void
   /** Told of each checkpoint that failed; it is tried again, later each time. */
   readonly failed: (error: unknown) => void
   readonly pace?: Partial<CheckpointPace>
@@ -30,7 +32,7 @@ export interface BackgroundCheckpointOptions {
 export interface CheckpointPace {
   /** Frames wait at most so long for being copied, if nothing is in the way: bounds what `normal` may lose, and recovery. */
   readonly ageMs: number
-  /** The log may become so many times longer than `frames` before it is copied to its end without regard to commits. */
+  /** The log may become so many times longer than `frames` before writers are slowed down. */
   readonly overtakenFactor: number
   /** Bytes of the main file per sync. */
   readonly sliceBytes: number
@@ -47,6 +49,9 @@ export const CHECKPOINT_PACE: CheckpointPace = {
   restFactor: 2,
   shrinkAfterMs: 30_000,
 }
+
+/** Halving some ten thousand frames leaves few after so many; writers that cannot be slowed are kept out then. */
+const CATCH_UP_PASSES_MAX = 8
 
 /** Between two looks: after one that found something new, and growing to the largest while nothing happens. */
 const LOOK_MIN_MS = 5
@@ -98,7 +103,10 @@ export class BackgroundCheckpoint {
     this.#wakeUp()
   }
 
-  /** Looks and works until `stop`. */
+  /**
+   * Looks and works until `stop`.
+   * @throws (rejects) ENDMARK_IO once a sync of the log has failed: this connection can copy nothing more
+   */
   async run(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
@@ -108,6 +116,7 @@ export class BackgroundCheckpoint {
       } catch (error) {
         this.#retryMs = Math.min(Math.max(this.#retryMs * 2, RETRY_MIN_MS), RETRY_MAX_MS)
         this.#options.failed(error)
+        this.#wal.assertHealthy()
         this.#restUntilMs = this.#wal.vfs.now() + this.#retryMs
       }
       if (!signal.aborted) await this.#sleep()
@@ -152,7 +161,7 @@ export class BackgroundCheckpoint {
     const { frames } = this.#options
     const { ageMs, overtakenFactor } = this.#pace
     const waiting = this.#unbackfilled()
-    if (waiting <= 0 || this.#wal.hasFailed) return false
+    if (waiting <= 0) return false
     if (nowMs < this.#restUntilMs && (this.#retryMs > 0 || waiting < frames * overtakenFactor)) return false
     return waiting >= frames || this.#isRequested || nowMs - this.#waitingSinceMs! >= ageMs
   }
@@ -162,11 +171,29 @@ export class BackgroundCheckpoint {
     this.#isRequested = false
     // What comes from here on waits since now; should a reader be in the way, the rest is tried again in as long.
     this.#waitingSinceMs = startMs
-    if (await runAsync(this.#passes.first())) {
-      await this.#options.keepWritersOut(() => runAsync(this.#passes.last()))
-    }
+    let result = await runAsync(this.#passes.first())
+    if (result === 'overtaken') result = await this.#catchUp()
+    if (result !== 'done') await this.#options.keepWritersOut(() => runAsync(this.#passes.last()))
     const endMs = vfs.now()
     this.#restUntilMs = endMs + (endMs - startMs) * this.#pace.restFactor
+  }
+
+  /**
+   * Passes beside writers at half their speed, so that each leaves less than the one before: short waits for many
+   * commits, where a last pass now would be a long one.
+   */
+  async #catchUp(): Promise<PassResult> {
+    const { slowWritersDown } = this.#options
+    let result: PassResult = 'overtaken'
+    slowWritersDown(true)
+    try {
+      for (let pass = 0; pass < CATCH_UP_PASSES_MAX && result === 'overtaken'; pass++) {
+        result = await runAsync(this.#passes.first())
+      }
+    } finally {
+      slowWritersDown(false)
+    }
+    return result
   }
 
   /** Looks back on how much of the log file was used, and cuts it if that was little. */

@@ -25,6 +25,12 @@ export interface PassOptions {
   readonly sliceBytes?: number
 }
 
+/**
+ * After a pass beside the commits: nothing more to do now; `last`: few frames are left; `overtaken`: many are, and so many
+ * stand in the log that they should be copied all the same.
+ */
+export type PassResult = 'done' | 'last' | 'overtaken'
+
 export class CheckpointPasses {
   readonly #wal: Wal
   readonly #options: PassOptions
@@ -42,20 +48,21 @@ export class CheckpointPasses {
     this.#crowdedAt = this.#crowdedFrames()
   }
 
-  /** One pass beside the commits. @returns whether a last one is worth keeping writers out for */
-  *first(): Blocking<boolean> {
+  /** One pass beside the commits. */
+  *first(): Blocking<PassResult> {
     const wal = this.#wal
     const { synchronous, overtakenFrames, sliceBytes } = this.#options
     const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0, sliceBytes })
-    if (log < 0) return false
+    if (log < 0) return 'done'
     yield* wal.refresh()
     const { endMark } = wal.header
     const left = endMark - wal.index.backfill
-    if (left === 0) return false
-    if (endMark >= this.#crowdedAt) return true
-    // A reader is in the way: later then.
-    if (checkpointed < log) return false
-    return left <= FINISH_FRAMES || endMark >= overtakenFrames
+    if (left === 0) return 'done'
+    const isStopped = checkpointed < log
+    // A reader is in the way: later then, unless it has been for long.
+    if (isStopped) return endMark >= this.#crowdedAt ? 'last' : 'done'
+    if (left <= FINISH_FRAMES) return 'last'
+    return endMark >= overtakenFrames ? 'overtaken' : 'done'
   }
 
   /**

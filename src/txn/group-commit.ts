@@ -86,6 +86,8 @@ export class GroupCommit {
   #syncAverageMs = Number.POSITIVE_INFINITY
   /** End of the gap that is being left to others. */
   #notBeforeMs = 0
+  /** Rest after each batch, as a multiple of its duration. */
+  #restFactor = 0
   #batchCount = 0
   #transactionCount = 0
 
@@ -127,6 +129,11 @@ export class GroupCommit {
     if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
     this.#queue.push(waiting)
     this.#schedule()
+  }
+
+  /** Halves the pace of batches, or no longer does, for a checkpoint that falls behind. */
+  slowDown(isSlow: boolean): void {
+    this.#restFactor = isSlow ? 1 : 0
   }
 
   /** Counted since the connection was opened. */
@@ -229,7 +236,7 @@ export class GroupCommit {
       for (const waiting of batch) waiting.outcome ??= { error }
     }
     const endMs = vfs.now()
-    this.#notBeforeMs = endMs + this.#gap.after({ startMs, endMs })
+    this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
     // What did not fit into this batch goes first into the next one.
     const left = batch.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
     if (left.length > 0) this.#queue = left.concat(this.#queue)

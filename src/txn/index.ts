@@ -1,5 +1,5 @@
 export { AutoCheckpoint } from './auto-checkpoint.js'
-export { BackgroundCheckpoint, type BackgroundCheckpointOptions } from './background-checkpoint.js'
+export { BackgroundCheckpoint, type BackgroundCheckpointOptions, type CheckpointPace } from './background-checkpoint.js'
 export { BatchSchemas } from './batch-schemas.js'
 export type { Committer } from './committer.js'
 export { type CommitCounts, type CommitOptions, GroupCommit } from './group-commit.js'
