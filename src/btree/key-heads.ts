@@ -12,21 +12,16 @@
  */
 import {
   bytesHead,
-  Cell,
   cellChild,
   cellOffset,
   cellRowid,
   compareBytes,
   type DecodedPage,
-  getVarint,
-  readCell,
-  SERIAL_BLOB,
   type SearchKey,
-  serialTypeSize,
-  varintSize,
 } from '../format/index.js'
 import type { Page } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
+import { Leading, readLeading, sharedLength } from './leading-column.js'
 
 /** Searches without an edit between them after which a page gets heads: until then they may not pay for themselves. */
 const LEAF_SEARCHES_MIN = 4
@@ -86,16 +81,6 @@ export function lowestRowid(rowids: readonly number[], rowid: number | bigint): 
   return low
 }
 
-/** The first column of a record that is a text or blob and whose beginning lies on the page. */
-class Leading {
-  parity = 0
-  start = 0
-  length = 0
-  /** Bytes of it that lie on the page. */
-  local = 0
-}
-
-const cell = new Cell()
 const first = new Leading()
 const last = new Leading()
 
@@ -105,7 +90,7 @@ function makeHeads(page: Page, decoded: DecodedPage): boolean {
   if (cellCount < 2) return false
   if (!readLeading(bytes, decoded, 0, first) || !readLeading(bytes, decoded, cellCount - 1, last)) return false
   const { parity } = first
-  const skip = sharedLength(bytes)
+  const skip = sharedLength(bytes, first, last)
   const shared = bytes.slice(first.start, first.start + skip)
   const heads = new Array<number>(cellCount)
   const children = isLeaf ? null : new Array<PageNumber>(cellCount + 1)
@@ -116,7 +101,7 @@ function makeHeads(page: Page, decoded: DecodedPage): boolean {
     if (local < skip || compareBytes(bytes, start, skip, shared, 0, skip) !== 0) return false
     if (local < length && local < skip + HEAD_SIZE) return false
     heads[index] = bytesHead(bytes, start + skip, length - skip)
-    if (children !== null) children[index] = cell.child
+    if (children !== null) children[index] = last.child
   }
   if (children !== null) children[cellCount] = decoded.rightChild
   decoded.heads = heads
@@ -142,27 +127,5 @@ function makeRowids(page: Page, decoded: DecodedPage): boolean {
   if (children !== null) children[cellCount] = decoded.rightChild
   decoded.heads = rowids
   decoded.children = children
-  return true
-}
-
-/** How many bytes the first and the last key of the page begin with alike. */
-function sharedLength(bytes: Uint8Array): number {
-  const limit = Math.min(first.local, last.local)
-  let length = 0
-  while (length < limit && bytes[first.start + length] === bytes[last.start + length]) length++
-  return length
-}
-
-function readLeading(bytes: Uint8Array, decoded: DecodedPage, index: number, into: Leading): boolean {
-  const { payloadStart, localLength } = readCell(bytes, cellOffset(bytes, decoded, index), decoded, cell)
-  const headerSize = getVarint(bytes, payloadStart)
-  const typeStart = payloadStart + varintSize(bytes, payloadStart)
-  if (headerSize > localLength || typeStart >= payloadStart + headerSize) return false
-  const serialType = getVarint(bytes, typeStart)
-  if (serialType < SERIAL_BLOB || serialTypeSize(serialType) > cell.payloadLength - headerSize) return false
-  into.parity = serialType & 1
-  into.start = payloadStart + headerSize
-  into.length = serialTypeSize(serialType)
-  into.local = Math.min(into.length, localLength - headerSize)
   return true
 }

@@ -24,9 +24,10 @@ import {
 import type { Page, PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 import { hasHeads, hasRowids, lowestHead, lowestRowid } from './key-heads.js'
+import { countLookup, findByKeys, findByRowids } from './leaf-keys.js'
 import { assemblePayload, readPayload } from './overflow-chain.js'
 import type { Payload } from './payload.js'
-import { childNumber, type Rowid, treePage } from './tree-page.js'
+import { checkedPage, childNumber, type Rowid, treePage } from './tree-page.js'
 import type { TreePath } from './tree-path.js'
 
 const scratchCell = new Cell()
@@ -69,18 +70,6 @@ function searchByHeads(pages: PageReader, page: Page, decoded: DecodedPage, key:
   let high = low
   while (high < heads.length && heads[high] === head) high++
   return high === low ? ~low : searchCells(pages, page, key, low, high)
-}
-
-/**
- * The same on a leaf, for keys that are most likely there: goes straight to the one cell that can be equal, which
- * takes fewer steps through cold memory. If it is not, nothing is known, and the careful way follows.
- */
-function searchLeafByHeads(pages: PageReader, page: Page, decoded: DecodedPage, key: SearchKey): number {
-  const heads = decoded.heads!
-  const head = key.leadingHead(decoded.headSkip)
-  const index = lowestHead(heads, head)
-  if (index < heads.length && heads[index] === head && compareWithCell(pages, page, key, index) === 0) return index
-  return searchByHeads(pages, page, decoded, key)
 }
 
 function searchCells(pages: PageReader, page: Page, key: SearchKey, from: number, to: number): number {
@@ -214,9 +203,12 @@ export function seekBoundary(
 export function findRow(pages: PageReader, root: PageNumber, rowid: Rowid, into: Payload): boolean {
   let number = root
   for (let level = 0; ; level++) {
-    const page = treePage(pages, number, TABLE_LEAF, level)
-    const found = searchRowid(page, rowid)
-    if (page.decoded!.isLeaf) {
+    const page = pages.page(number)
+    if (findByRowids(page, pages.usableSize, rowid, into)) return true
+    const decoded = checkedPage(pages, page, TABLE_LEAF, level)
+    const isFirst = decoded.isLeaf && countLookup(page, decoded)
+    const found = isFirst ? searchRowidCells(page, decoded, rowid) : searchRowid(page, rowid)
+    if (decoded.isLeaf) {
       if (found < 0) return false
       readPayloadAt(pages, page, found, into)
       return true
@@ -232,24 +224,14 @@ export function findRow(pages: PageReader, root: PageNumber, rowid: Rowid, into:
 export function findRecord(pages: PageReader, root: PageNumber, key: SearchKey, into: Payload): boolean {
   let number = root
   for (let level = 0; ; level++) {
-    const page = treePage(pages, number, INDEX_LEAF, level)
-    const decoded = page.decoded!
-    const withHeads = hasHeads(page, decoded, key)
-    if (decoded.isLeaf) {
-      const found = withHeads
-        ? searchLeafByHeads(pages, page, decoded, key)
-        : searchCells(pages, page, key, 0, decoded.cellCount)
-      if (found >= 0) readPayloadAt(pages, page, found, into)
-      return found >= 0
-    }
-    const found = withHeads
-      ? searchByHeads(pages, page, decoded, key)
-      : searchCells(pages, page, key, 0, decoded.cellCount)
-    if (found >= 0) {
-      readPayloadAt(pages, page, found, into)
-      return true
-    }
-    number = withHeads ? decoded.children![~found]! : childNumber(page, ~found)
+    const page = pages.page(number)
+    if (findByKeys(page, pages.usableSize, key, into)) return true
+    const decoded = checkedPage(pages, page, INDEX_LEAF, level)
+    const isFirst = decoded.isLeaf && countLookup(page, decoded)
+    const found = isFirst ? searchCells(pages, page, key, 0, decoded.cellCount) : searchRecord(pages, page, key)
+    if (found >= 0) readPayloadAt(pages, page, found, into)
+    if (found >= 0 || decoded.isLeaf) return found >= 0
+    number = childNumber(page, ~found)
   }
 }
 

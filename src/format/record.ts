@@ -87,18 +87,26 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   return start === end ? '' : utf8Slice.call(bytes, start, end)
 }
 
-const { copy } = Buffer.prototype
+/** Copies up to this size stand side by side in slabs: a buffer of their own would cost six times as much, and GC. */
+const SLAB_COPY_SIZE_MAX = 2048
+/** Taken out of Node's pool, which cannot be transferred to another thread; the largest piece that comes from there. */
+const SLAB_SIZE = (Buffer.poolSize >>> 1) - 1
 
-/** Copies up to this size come from Node's pool: a buffer of their own would cost three times as much, and GC. */
-const POOLED_SIZE_MAX = 2048
+let slab: Uint8Array = new Uint8Array(0)
+let slabUsed = 0
 
 /** A copy that stays as it is; a small one shares its `ArrayBuffer`, which cannot be transferred, with others. */
 export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const size = end - start
-  if (size === 0 || size > POOLED_SIZE_MAX) return new Uint8Array(bytes.subarray(start, end))
-  const pooled = Buffer.allocUnsafe(size)
-  copy.call(bytes as Buffer, pooled, 0, start, end)
-  return new Uint8Array(pooled.buffer, pooled.byteOffset, size)
+  if (size === 0 || size > SLAB_COPY_SIZE_MAX) return new Uint8Array(bytes.subarray(start, end))
+  if (size > slab.length - slabUsed) {
+    slab = Buffer.allocUnsafe(SLAB_SIZE)
+    slabUsed = 0
+  }
+  const at = slabUsed
+  slabUsed = at + size
+  slab.set(bytes.subarray(start, end), at)
+  return new Uint8Array(slab.buffer, slab.byteOffset + at, size)
 }
 
 function decodeValue(bytes: Uint8Array, offset: number, serialType: number, size: number): SqlValue {

@@ -135,6 +135,16 @@ export function bytesHead(bytes: Uint8Array, start: number, length: number): num
   return head + 0.5
 }
 
+/** The first four of `length` bytes as a number that orders as they do; bytes that are missing count as zero. */
+export function bytesPart(bytes: Uint8Array, start: number, length: number): number {
+  if (length >= 4) {
+    return bytes[start]! * 0x1000000 + ((bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!)
+  }
+  let part = 0
+  for (let i = 0; i < 4; i++) part = part * 256 + (i < length ? bytes[start + i]! : 0)
+  return part
+}
+
 /**
  * A key, or the leading columns of one, that records are compared with. Reusable: `set...` replaces the values.
  * Whoever is handed a key may use it until it returns and must not keep it.
@@ -344,7 +354,7 @@ export class SearchKey {
 
   /**
    * The lowest bit of the serial type of the first column (1 text, 0 blob) if that is in binary, ascending order;
-   * else -1. The three methods are for searches that know only the first bytes of that column.
+   * else -1. The methods below are for searches that know only the first bytes of that column.
    */
   get leadingParity(): number {
     return this.#kind === KIND_NULL ? -1 : KIND_BLOB - this.#kind
@@ -360,6 +370,11 @@ export class SearchKey {
   /** Six bytes of the first column behind the first `skip`, which it must have, as `bytesHead` gives them. */
   leadingHead(skip: number): number {
     return bytesHead(this.#bytes, this.#start + skip, this.#length - skip)
+  }
+
+  /** Four bytes of the first column behind the first `skip`, as `bytesPart` gives them. */
+  leadingPart(skip: number): number {
+    return bytesPart(this.#bytes, this.#start + skip, this.#length - skip)
   }
 }
 

@@ -8,8 +8,8 @@ import type { Page } from './page.js'
 
 const CHUNK_SHIFT = 10
 const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1
-/** A typed array, the page object and its decoded header, in bytes. */
-const PAGE_COST_BYTES = 400
+/** A typed array, the page object, its decoded header and its keys, in bytes. */
+const PAGE_COST_BYTES = 800
 
 export class PageCache {
   #chunks: (Page | undefined)[][] = []
@@ -31,7 +31,8 @@ export class PageCache {
     const index = page.number >>> CHUNK_SHIFT
     let chunk = this.#chunks[index]
     if (chunk === undefined) {
-      chunk = []
+      // Filled from the start: an array with a few entries far apart would become a hash table.
+      chunk = new Array<Page | undefined>(CHUNK_MASK + 1).fill(undefined)
       this.#chunks[index] = chunk
       this.#order.push(index)
     }
