@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import test from 'ava'
 import { documents, REPOSITORY, sourceFiles } from './documents.js'
 
-const code = sourceFiles('src', 'test', 'tools')
+const code = sourceFiles('src', 'ipc', 'workers', 'test', 'tools')
 const fileNames = new Set(code.map(({ path }) => basename(path)))
 const words = new Set(code.flatMap(({ text }) => text.match(/[A-Za-z_]\w+/g) ?? []))
 

@@ -1,0 +1,36 @@
+/**
+ * A client process of the ipc tests: `lock` holds a client's lock; `half` says hello and then half of a message, and stays;
+ * `idle` connects, gets one answer, and has nothing more to do.
+ */
+import { createConnection } from 'node:net'
+import { openWriterLink } from '../../ipc/client.js'
+import { ClientLock } from '../../ipc/client-lock.js'
+import { fileIdentityOf } from '../../ipc/file-identity.js'
+import { encodeHello, PRELUDE } from '../../ipc/handshake.js'
+import { socketPathOf } from '../../ipc/socket-path.js'
+import { putRequest, requestMessage } from './connections.js'
+
+const [path = '', what = ''] = process.argv.slice(2)
+
+if (what === 'idle') {
+  const link = openWriterLink(path, {
+    connected: () => {},
+    answered: () => {
+      process.send?.({ answered: true })
+      process.disconnect()
+    },
+    lost: () => {},
+  })
+  await link.ready(5000)
+  link.send(putRequest(1))
+} else {
+  const { clientId } = ClientLock.acquire(path)
+  if (what === 'half') {
+    const socket = createConnection({ path: socketPathOf(path).path })
+    const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid })
+    const requests = requestMessage(putRequest(2, 100_000))
+    socket.write(Buffer.concat([PRELUDE, hello, requestMessage(putRequest(1)), requests.subarray(0, 50_000)]))
+  }
+  process.send?.({ clientId })
+  setInterval(() => {}, 1000)
+}
