@@ -22,6 +22,7 @@ import {
   type OperationResult,
   OrderedMap,
   type PinnedPages,
+  refuseReservedName,
   type Schema,
   SchemaCache,
   type StoreHost,
@@ -36,9 +37,16 @@ import {
   BackgroundCheckpoint,
   type BackgroundCheckpointOptions,
   BatchSchemas,
+  ClientCommits,
   type CommitCounts,
+  CommitRequests,
+  type Committer,
   GroupCommit,
   InlineCommitter,
+  type OpenWriterLink,
+  RemoteCommitter,
+  type RequestHandler,
+  recordTransaction,
   Snapshot,
   type Transaction,
 } from './txn/index.js'
@@ -62,6 +70,9 @@ export interface CheckpointReport {
   readonly checkpointed: number
 }
 
+/** A log this many times longer than `autoCheckpoint` is tended by nobody. */
+const UNTENDED_LOG_FACTOR = 16
+
 const CHECKPOINT_MODES: readonly unknown[] = ['passive', 'full', 'restart', 'truncate']
 
 /** What the process of a role may do with its Database beyond the API. */
@@ -70,12 +81,17 @@ export interface CommitControl {
   delegateCheckpoints(delegate: () => boolean): void
   /** Runs `work` between two batches; what it throws is thrown on. */
   between(work: () => Promise<unknown>): Promise<void>
+  /** Commits at half its pace, or no longer does, for a checkpoint that falls behind. */
+  slowDown(isSlow: boolean): void
   readonly counts: CommitCounts
   /** A sync of the log has failed: every further commit is refused. */
   readonly hasFailed: boolean
 }
 
+export type { BackgroundCheckpoint, CheckpointPace } from './txn/index.js'
+
 let commitControl: (database: Database) => CommitControl
+let requestHandler: (database: Database) => RequestHandler
 let backgroundCheckpoint: (
   database: Database,
   options: Omit<BackgroundCheckpointOptions, 'synchronous'>,
@@ -84,6 +100,14 @@ let backgroundCheckpoint: (
 /** For the writer process. */
 export function commitControlOf(database: Database): CommitControl {
   return commitControl(database)
+}
+
+/**
+ * For the writer process: commits what its clients send.
+ * @throws ENDMARK_READONLY, ENDMARK_CLOSED
+ */
+export function requestHandlerOf(database: Database): RequestHandler {
+  return requestHandler(database)
 }
 
 /** For the checkpointer process. */
@@ -102,7 +126,10 @@ export class Database {
   readonly #pager: Pager
   readonly #turn: TurnPages
   readonly #schemas = new SchemaCache()
-  readonly #committer: InlineCommitter
+  readonly #committer: Committer
+  /** Schemas of the batches of `#commits`. */
+  readonly #batchSchemas = new BatchSchemas(this.#schemas)
+  readonly #clientCommits = new ClientCommits(this.#batchSchemas)
   readonly #autoCheckpoint: AutoCheckpoint
   readonly #pins = new Set<Pin>()
   /** The schema that is known of the state with this header. */
@@ -117,15 +144,17 @@ export class Database {
 
   static {
     commitControl = (database) => database.#commitControl()
+    requestHandler = (database) => database.#requestHandler()
     backgroundCheckpoint = (database, options) =>
       new BackgroundCheckpoint(database.#attachment.wal, { ...options, synchronous: database.#options.synchronous })
   }
 
   /**
    * Use `open`.
+   * @param openLink the way to a writer process; without one, this Database commits by itself
    * @throws ENDMARK_UNSUPPORTED, ENDMARK_CORRUPT for what the newest state says of itself; the attachment stays open
    */
-  constructor(attachment: Attachment, options: ResolvedOptions) {
+  constructor(attachment: Attachment, options: ResolvedOptions, openLink?: OpenWriterLink) {
     const { wal, header } = attachment
     this.path = attachment.path
     this.#attachment = attachment
@@ -138,13 +167,16 @@ export class Database {
       frames: autoCheckpoint,
       synchronous,
       betweenBatches: (work) => commits.between(work),
-      delegate: () => this.#delegateCheckpoint(),
+      delegate: () => this.#delegateCheckpoint() || this.#askForCheckpoint(),
     })
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => this.#autoCheckpoint.giveWay(),
       beforeBatch: () => this.#turn.release(),
-      beforeAppend: () => {},
-      published: (pages) => this.#know(this.#schemas.of(pages)),
+      beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
+      published: (pages) => {
+        this.#know(this.#schemas.of(pages))
+        this.#committer.published()
+      },
       afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
     })
     this.#commits = commits
@@ -156,7 +188,8 @@ export class Database {
       submit: (operations, given) => this.#submit(operations, given),
       write: (operations, given) => this.#write(operations, given),
     }
-    this.#committer = new InlineCommitter(this.#host, commits, new BatchSchemas(this.#schemas))
+    const inline = new InlineCommitter(this.#host, commits, this.#batchSchemas)
+    this.#committer = openLink === undefined ? inline : this.#remoteCommitter(inline, openLink)
   }
 
   /** True until `close` is called. */
@@ -272,6 +305,7 @@ export class Database {
       checkpoints: this.#autoCheckpoint.completed,
       checkpointFailure: this.#autoCheckpoint.failure,
       openSnapshots: this.#pins.size,
+      writer: this.#committer.status,
     })
   }
 
@@ -324,6 +358,7 @@ export class Database {
     this.#releasePins()
     await this.#committer.drain()
     this.#releasePins()
+    await this.#committer.close()
     this.#turn.close()
     await this.#autoCheckpoint.idle()
     await Promise.allSettled(this.#checkpoints)
@@ -359,6 +394,7 @@ export class Database {
         this.#delegateCheckpoint = delegate
       },
       between: (work) => commits.between(work),
+      slowDown: (isSlow) => commits.slowDown(isSlow),
       get counts() {
         return commits.counts
       },
@@ -366,6 +402,29 @@ export class Database {
         return wal.hasFailed
       },
     }
+  }
+
+  #remoteCommitter(inline: InlineCommitter, openLink: OpenWriterLink): RemoteCommitter {
+    const { wal } = this.#attachment
+    const parts = { host: this.#host, pager: this.#pager, turn: this.#turn, schemas: this.#schemas }
+    return new RemoteCommitter({
+      path: this.path,
+      wal,
+      commits: this.#commits,
+      inline,
+      clientCommits: this.#clientCommits,
+      openLink,
+      record: (fn) => recordTransaction(parts, fn),
+      newestPages: () => this.#turn.current(),
+    })
+  }
+
+  /** A log that the writer process has let grow so far is copied here: it may stand still. */
+  #askForCheckpoint(): boolean {
+    const { header, index } = this.#attachment.wal
+    const { autoCheckpoint } = this.#options
+    if (header.endMark - index.backfill > autoCheckpoint * UNTENDED_LOG_FACTOR) return false
+    return this.#committer.requestCheckpoint()
   }
 
   #releasePins(): void {
@@ -394,12 +453,24 @@ export class Database {
     return { synchronous, signal }
   }
 
+  #requestHandler(): RequestHandler {
+    this.#assertWritable()
+    const { wal } = this.#attachment
+    return new CommitRequests({
+      wal,
+      commits: this.#commits,
+      schemas: this.#batchSchemas,
+      clients: this.#clientCommits,
+    })
+  }
+
   #assertWritable(): void {
     if (this.#closing !== null) throw new EndmarkError('ENDMARK_CLOSED', `the Database ${this.path} has been closed`)
     if (this.#options.readOnly) throw new EndmarkError('ENDMARK_READONLY', `${this.path} was opened with readOnly`)
   }
 
   async #ensureStore(name: string, wanted: NewStore | undefined): Promise<Schema> {
+    refuseReservedName(name)
     const schema = this.#schemas.of(this.#turn.current())
     const existing = schema.store(name)
     if (wanted === undefined || existing !== undefined) {

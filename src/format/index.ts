@@ -1,5 +1,6 @@
 export * from './btree-page.js'
 export * from './bytes.js'
+export * from './canonical-record.js'
 export * from './cell.js'
 export * from './file-header.js'
 export * from './freelist-page.js'

@@ -70,6 +70,15 @@ export class Pager {
   }
 
   /**
+   * Changes on a held state that nobody else sees and that are thrown away: the caller ends them with `forget`.
+   * @throws ENDMARK_UNSUPPORTED if that state must not be written to
+   */
+  beginPrivate({ pages }: HeldPages): WritePages {
+    this.#assertWritable(pages)
+    return new WritePages(pages, this.#pool, this.#source.lockBytePage)
+  }
+
+  /**
    * Checks what page 1 of the newest state says of the database: the main file may be older than the log.
    * @throws ENDMARK_UNSUPPORTED, ENDMARK_CORRUPT
    */

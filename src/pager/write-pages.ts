@@ -6,7 +6,8 @@
  * nest; the transactions of a batch are savepoints one after the other, so that one that throws is undone alone.
  *
  * Invariants: TXN-1 after `rollbackTo` every page, the page count and the freelist are as at `savepoint`. TXN-2
- * page 1 records the page count whenever that changed. Only used under WRITE, by one committer.
+ * page 1 records the page count whenever that changed. Used under WRITE by one committer, or over a held snapshot for
+ * changes that are never committed.
  */
 import { assert } from '../assert.js'
 import type { EndmarkError } from '../errors.js'
@@ -187,10 +188,15 @@ export class WritePages implements PageWriter, FreelistHost {
 
   /** Ends the batch, whatever became of it: its buffers are used again, so its pages must not be. */
   discard(): void {
+    this.forget()
+    this.#base.close()
+  }
+
+  /** Drops all changes and leaves the state below to those who hold it. */
+  forget(): void {
     for (const page of this.#dirty.values()) this.#pool.give(page.bytes)
     this.#dirty.clear()
     this.#savepoints.length = 0
-    this.#base.close()
   }
 
   #endSavepoint(): Savepoint {

@@ -6,13 +6,14 @@
  * key is the tree's own.
  */
 import { unsupported } from '../errors.js'
-import { foldName } from './ddl-write.js'
+import { foldName, isReservedName } from './ddl-write.js'
 import type { DefinitionParts, StoreDefinition } from './definition.js'
 
 /** Why this store must not be written to, or null. */
 export function constraintRefusal({ name, ddl, indexes, hasTriggers }: DefinitionParts): string | null {
   if (typeof ddl === 'string') return ddl
   if (foldName(name).startsWith('sqlite_')) return "a table of SQLite's own"
+  if (isReservedName(name)) return "a table of Endmark's own"
   if (ddl.isStrict) return 'STRICT table'
   if (hasTriggers) return 'triggers'
   if (ddl.hasForeignKey) return 'foreign keys'

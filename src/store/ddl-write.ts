@@ -113,9 +113,23 @@ export function foldName(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
+/** The table in which client commits are numbered: not a store for users. */
+export const CLIENTS_STORE = 'endmark_clients'
+
+/** Whether the name is that of a table of Endmark's own. */
+export function isReservedName(name: unknown): boolean {
+  return typeof name === 'string' && foldName(name) === CLIENTS_STORE
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT for the name of a table of Endmark's own */
+export function refuseReservedName(name: unknown): void {
+  if (isReservedName(name)) throw invalidArgument(`store ${JSON.stringify(name)}: the name is reserved`)
+}
+
 /** @throws ENDMARK_INVALID_ARGUMENT unless a store may be created under this name */
 export function checkStoreName(name: unknown): asserts name is string {
   checkName('the name of a store', name)
+  refuseReservedName(name)
   if (foldName(name).startsWith('sqlite_')) {
     throw invalidArgument(`store ${JSON.stringify(name)}: names that begin with sqlite_ are SQLite's own`)
   }

@@ -1,4 +1,7 @@
-export type { Rowid } from '../btree/index.js'
+export type { Payload, Rowid } from '../btree/index.js'
+export type { SqlValue } from '../format/index.js'
+export { checkOperation, isRowid, isWellFormedRecord } from './check-operation.js'
+export { ClientTable, type ClientTableRow } from './client-table.js'
 export type { ColumnType, ColumnValue } from './columns.js'
 export {
   type IndexOptions,
@@ -6,10 +9,12 @@ export {
   type MapOptions,
   mapDefinition,
   type NewStore,
+  refuseReservedName,
   type TableOptions,
   tableDefinition,
 } from './ddl-write.js'
 export { checkMatches, definitionOfNew, StoreDefinition, type StoreInfo } from './definition.js'
+export { type Digest, Digester } from './digest.js'
 export type { CommitOptions, PinnedPages, StoreHost } from './host.js'
 export {
   applyOperation,
@@ -24,6 +29,8 @@ export {
 } from './operation.js'
 export { type MapChange, OrderedMap } from './ordered-map.js'
 export type { EntryRange, RangeOptions } from './range.js'
+export type { EntryPlace, PlainBounds, RangeLog, ReadLog } from './read-log.js'
+export { countAll, findEntryAt, repeatRange } from './repeat-read.js'
 export { loadSchema, Schema, SchemaCache } from './schema.js'
 export { Store } from './store.js'
 export { type KeyBound, Table, type TableKey } from './table.js'

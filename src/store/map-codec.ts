@@ -48,6 +48,10 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
     into.setValue(this.#encodeKey(key))
   }
 
+  boundValues(bound: unknown): SqlValue[] {
+    return [this.#encodeKey(bound)]
+  }
+
   setBound(into: SearchKey, bound: unknown): void {
     into.setValue(this.#encodeKey(bound))
   }

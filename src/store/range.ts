@@ -12,6 +12,7 @@ import type { PageReader } from '../pager/index.js'
 import { preview } from './columns.js'
 import { locateDamage } from './damage.js'
 import type { StoreDefinition } from './definition.js'
+import type { RangeLog } from './read-log.js'
 
 /** Which part of a store, and how. All bounds are optional; at most one at each end. */
 export interface RangeOptions<Bound> {
@@ -87,6 +88,8 @@ export interface RangeSource {
   readonly release: (() => void) | null
   /** Asked before each step, where somebody else decides how long the state may be read. */
   readonly holder: StateHolder | null
+  /** Told of each step. */
+  readonly log: RangeLog | null
 }
 
 /** Who holds the state that a range goes over. */
@@ -130,6 +133,13 @@ export abstract class EntryRange<Entry> implements IterableIterator<Entry> {
     return count
   }
 
+  /** Goes on by up to `count` entries without decoding them. @returns by how many */
+  skip(count: number): number {
+    let skipped = 0
+    while (skipped < count && this.#advance()) skipped++
+    return skipped
+  }
+
   return(): IteratorResult<Entry, undefined> {
     this.#end()
     return { done: true, value: undefined }
@@ -156,7 +166,12 @@ export abstract class EntryRange<Entry> implements IterableIterator<Entry> {
         const isThere = this.#state === 'new' ? this.begin(this.#payload) : this.step(this.#payload)
         this.#state = 'running'
         this.#remaining--
-        if (isThere) return true
+        const { log } = this.#source
+        if (isThere) {
+          if (log !== null) log.passed(this.#payload, this.rowid)
+          return true
+        }
+        if (log !== null) log.ended()
       }
     } catch (error) {
       throw this.#fail(error)

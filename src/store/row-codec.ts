@@ -122,15 +122,16 @@ export class RowCodec<Row, Key> implements StoreCodec<Key, Row, Row> {
     else into.set(this.keyValues(key))
   }
 
-  setBound(into: SearchKey, bound: unknown): void {
+  boundValues(bound: unknown): SqlValue[] {
     const { keyColumns } = this.definition
-    if (keyColumns.length === 1) {
-      into.setValue(this.#encodeKeyPart(0, bound))
-      return
-    }
+    if (keyColumns.length === 1) return [this.#encodeKeyPart(0, bound)]
     const parts = this.#asArray(bound)
     if (parts.length > keyColumns.length) throw this.#wrongKey(`an array of up to ${keyColumns.length}`, bound)
-    into.set(parts.map((part, i) => this.#encodeKeyPart(i, part)))
+    return parts.map((part, i) => this.#encodeKeyPart(i, part))
+  }
+
+  setBound(into: SearchKey, bound: unknown): void {
+    into.set(this.boundValues(bound))
   }
 
   decodeValue({ bytes, start, length }: Payload, rowid: Rowid): Row {

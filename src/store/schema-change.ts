@@ -20,7 +20,7 @@ import { encodeRecord, ensureSchemaFormat, RecordReader, setSchemaCookie } from 
 import type { PageReader, PageWriter } from '../pager/index.js'
 import { NO_PAGE } from '../units.js'
 import { locateDamage } from './damage.js'
-import { checkStoreName, foldName } from './ddl-write.js'
+import { checkStoreName, foldName, refuseReservedName } from './ddl-write.js'
 import { checkMatches, definitionOfNew, type StoreDefinition } from './definition.js'
 import { SCHEMA_ROOT, type Schema } from './schema.js'
 
@@ -40,12 +40,17 @@ export function createStore(pages: PageWriter, schema: Schema, name: string, sql
   }
   const other = schema.object(name)
   if (other !== undefined) throw invalidArgument(`${JSON.stringify(name)} is the name of a ${other.type}`)
-  const root = createTree(pages, wanted.treeKind)
+  addTable(pages, wanted)
+  return true
+}
+
+/** The tree and the row of a table whose name is free. */
+export function addTable(pages: PageWriter, { name, sql, treeKind }: StoreDefinition): void {
+  const root = createTree(pages, treeKind)
   const rowid = lastRowid(pages, SCHEMA_ROOT)
   const record = encodeRecord(['table', name, name, root, sql])
   putRow(pages, SCHEMA_ROOT, rowid === undefined ? 1 : Number(rowid) + 1, record, 'insert')
   changeCookie(pages)
-  return true
 }
 
 function changeCookie(pages: PageWriter): void {
@@ -59,6 +64,7 @@ function changeCookie(pages: PageWriter): void {
  * @throws ENDMARK_NOT_FOUND; ENDMARK_UNSUPPORTED for what is not a plain table of this file
  */
 export function dropStore(pages: PageWriter, schema: Schema, name: string): void {
+  refuseReservedName(name)
   const definition = schema.require(name)
   if (definition.unreadableReason !== null || foldName(definition.name).startsWith('sqlite_')) {
     throw unsupported(`store ${JSON.stringify(name)} cannot be dropped: ${definition.readOnlyReason}`)

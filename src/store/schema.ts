@@ -12,7 +12,7 @@ import { DamagedRecord, decodeRecord, FILE_HEADER_OFFSETS, get32, type SqlValue 
 import type { PageReader } from '../pager/index.js'
 import { type PageNumber, pageNumber } from '../units.js'
 import { parseCreateIndex, parseCreateTable } from './ddl-parse.js'
-import { foldName } from './ddl-write.js'
+import { foldName, isReservedName } from './ddl-write.js'
 import { type SecondaryIndex, StoreDefinition, type StoreInfo } from './definition.js'
 
 export const SCHEMA_ROOT = pageNumber(1)
@@ -75,10 +75,11 @@ export class Schema {
     return this.#rows.filter((row) => foldName(row.table) === folded)
   }
 
-  /** Every table there is, in the order of creation, except SQLite's own. */
+  /** Every table there is, in the order of creation, except SQLite's own and ours. */
   stores(): StoreInfo[] {
-    const tables = this.#rows.filter((row) => row.type === 'table' && !foldName(row.name).startsWith('sqlite_'))
-    return tables.map((row) => this.#stores.get(row.name)!.info())
+    const isUsers = ({ type, name }: SchemaRow) =>
+      type === 'table' && !foldName(name).startsWith('sqlite_') && !isReservedName(name)
+    return this.#rows.filter(isUsers).map((row) => this.#stores.get(row.name)!.info())
   }
 }
 

@@ -26,8 +26,8 @@ import {
   RecordRange,
   RowRange,
   resolveBounds,
-  type StateHolder,
 } from './range.js'
+import type { EntryPlace, PlainBounds, ReadLog } from './read-log.js'
 import type { Schema } from './schema.js'
 
 export abstract class Store<
@@ -102,8 +102,10 @@ export abstract class Store<
     this.codecIn(schema)
   }
 
-  getFrom(pages: PageReader, schema: Schema, key: Key): Value | undefined {
+  /** @param log is told of the read */
+  getFrom(pages: PageReader, schema: Schema, key: Key, log: ReadLog | null = null): Value | undefined {
     const codec = this.codecIn(schema)
+    if (log !== null) return this.#getLogged(pages, codec, key, log)
     const payload = this.#payload
     if (codec.definition.treeKind === 'table') {
       const rowid = codec.rowidOf(key)
@@ -115,12 +117,11 @@ export abstract class Store<
     return this.#decode(pages, codec, 0)
   }
 
-  hasFrom(pages: PageReader, schema: Schema, key: Key): boolean {
+  hasFrom(pages: PageReader, schema: Schema, key: Key, log: ReadLog | null = null): boolean {
     const codec = this.codecIn(schema)
-    const { root, treeKind } = codec.definition
-    if (treeKind === 'table') return findRow(pages, root, codec.rowidOf(key), this.#payload)
-    codec.setKey(this.#searchKey, key)
-    return findRecord(pages, root, this.#searchKey, this.#payload)
+    const found = this.#find(pages, codec, key)
+    if (log !== null) log.asked(this.name, codec.definition.layoutDigest, this.entryPlace(codec, key), found)
+    return found
   }
 
   getManyFrom(pages: PageReader, schema: Schema, keys: readonly Key[]): (Value | undefined)[] {
@@ -129,26 +130,28 @@ export abstract class Store<
     return values
   }
 
-  /** @param holder decides how long the iteration may go on */
+  /** @param observers `holder` decides how long the iteration may go on, `log` is told of it */
   rangeFrom(
     pages: PageReader,
     schema: Schema,
     options: RangeOptions<Bound> = {},
-    holder: StateHolder | null = null,
+    { holder, log }: Pick<RangeSource, 'holder'> & { readonly log: ReadLog | null } = UNOBSERVED,
   ): EntryRange<Entry> {
     return this.rangeOf(
       pages,
       schema,
       options,
-      { release: null, holder },
+      { release: null, holder, log },
       (codec) => (payload, rowid) => codec.decodeEntry(payload, rowid),
     )
   }
 
-  countFrom(pages: PageReader, schema: Schema, options?: RangeOptions<Bound>): number {
-    if (options !== undefined) return this.rangeFrom(pages, schema, options).count()
-    const { root, treeKind } = this.codecIn(schema).definition
-    return countEntries(pages, root, treeKind)
+  countFrom(pages: PageReader, schema: Schema, options?: RangeOptions<Bound>, log: ReadLog | null = null): number {
+    if (options !== undefined) return this.rangeFrom(pages, schema, options, { holder: null, log }).count()
+    const { root, treeKind, layoutDigest } = this.codecIn(schema).definition
+    const count = countEntries(pages, root, treeKind)
+    if (log !== null) log.counted(this.name, layoutDigest, count)
+    return count
   }
 
   deleteOperation(schema: Schema, key: Key): DeleteOperation {
@@ -159,7 +162,7 @@ export abstract class Store<
   }
 
   /** How an operation names an existing entry. */
-  protected entryPlace(codec: Codec, key: Key): { readonly rowid: Rowid | null; readonly key: Uint8Array | null } {
+  protected entryPlace(codec: Codec, key: Key): EntryPlace {
     if (codec.definition.treeKind === 'table') return { rowid: codec.rowidOf(key), key: null }
     return { rowid: null, key: encodeRecord(codec.keyValues(key)) }
   }
@@ -192,30 +195,45 @@ export abstract class Store<
       release()
       throw error
     }
-    return this.rangeOf(pinned.pages, schema, options, { release, holder: pinned }, decoder)
+    return this.rangeOf(pinned.pages, schema, options, { release, holder: pinned, log: null }, decoder)
   }
 
   protected rangeOf<Result>(
     pages: PageReader,
     schema: Schema,
     options: RangeOptions<Bound>,
-    { release, holder }: Pick<RangeSource, 'release' | 'holder'>,
+    { release, holder, log }: Pick<RangeSource, 'release' | 'holder'> & { readonly log: ReadLog | null },
     decoder: (codec: Codec) => DecodeEntry<Result>,
   ): EntryRange<Result> {
     try {
       const codec = this.codecIn(schema)
       const { definition } = codec
-      const source = { pages, definition, release, holder }
-      if (definition.treeKind === 'index') return new RecordRange(source, keyBounds(codec, options), decoder(codec))
-      return new RowRange(
-        source,
-        resolveBounds(options, (bound) => codec.rowidOf(bound as unknown as Key)),
-        decoder(codec),
-      )
+      const bounds =
+        definition.treeKind === 'index'
+          ? keyBounds(codec, options)
+          : resolveBounds(options, (bound) => codec.rowidOf(bound as unknown as Key))
+      const rangeLog = log?.rangeBegan(this.name, definition.layoutDigest, plainBounds(codec, options)) ?? null
+      const source = { pages, definition, release, holder, log: rangeLog }
+      if (definition.treeKind === 'index') return new RecordRange(source, bounds as Bounds<SearchKey>, decoder(codec))
+      return new RowRange(source, bounds as Bounds<Rowid>, decoder(codec))
     } catch (error) {
       release?.()
       throw error
     }
+  }
+
+  #getLogged(pages: PageReader, codec: Codec, key: Key, log: ReadLog): Value | undefined {
+    const found = this.#find(pages, codec, key)
+    const place = this.entryPlace(codec, key)
+    log.got(this.name, codec.definition.layoutDigest, place, found ? this.#payload : null)
+    return found ? this.#decode(pages, codec, place.rowid ?? 0) : undefined
+  }
+
+  #find(pages: PageReader, codec: Codec, key: Key): boolean {
+    const { root, treeKind } = codec.definition
+    if (treeKind === 'table') return findRow(pages, root, codec.rowidOf(key), this.#payload)
+    codec.setKey(this.#searchKey, key)
+    return findRecord(pages, root, this.#searchKey, this.#payload)
   }
 
   #decode(pages: PageReader, codec: Codec, rowid: Rowid): Value {
@@ -236,6 +254,17 @@ export abstract class Store<
     this.#schema = schema
     return codec
   }
+}
+
+const UNOBSERVED = { holder: null, log: null } as const
+
+/** The same bounds as data. */
+function plainBounds<Key, Bound>(codec: StoreCodec<Key, unknown, unknown>, options: RangeOptions<Bound>): PlainBounds {
+  const isIndex = codec.definition.treeKind === 'index'
+  const { lower, isLowerOpen, upper, isUpperOpen, reverse } = resolveBounds(options, (bound) =>
+    encodeRecord(isIndex ? codec.boundValues(bound) : [codec.rowidOf(bound as unknown as Key)]),
+  )
+  return { lower, isLowerOpen, upper, isUpperOpen, reverse }
 }
 
 /** Each bound has a search key of its own, since a range outlives this call. */

@@ -1,10 +1,14 @@
 export { AutoCheckpoint } from './auto-checkpoint.js'
 export { BackgroundCheckpoint, type BackgroundCheckpointOptions, type CheckpointPace } from './background-checkpoint.js'
 export { BatchSchemas } from './batch-schemas.js'
+export { ClientCommits, type ClientRecord } from './client-commits.js'
 export type { Committer } from './committer.js'
 export { type CommitCounts, type CommitOptions, GroupCommit } from './group-commit.js'
 export { InlineCommitter } from './inline-committer.js'
+export { LazyLink } from './lazy-link.js'
 export type { ReadStep } from './read-step.js'
+export { type RecordedTransaction, type RecordingParts, recordTransaction } from './recorded-transaction.js'
+export { RemoteCommitter } from './remote-committer.js'
 export type {
   ClientHandle,
   CommitRequest,
@@ -16,5 +20,6 @@ export type {
   WriterLink,
   WriterLinkHandlers,
 } from './request.js'
+export { CommitRequests, type CommitRequestsParts } from './request-handler.js'
 export { Snapshot } from './snapshot.js'
 export { Transaction } from './transaction.js'

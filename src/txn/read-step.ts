@@ -3,16 +3,7 @@
  * state, and to compare.
  */
 import type { ErrorCode } from '../errors.js'
-import type { Rowid } from '../store/index.js'
-
-/** 64 bits of what was found, as two unsigned 32-bit numbers. */
-export type Digest = readonly [high: number, low: number]
-
-/** Where an entry is: a rowid, or a record of the key's columns. */
-export interface EntryPlace {
-  readonly rowid: Rowid | null
-  readonly key: Uint8Array | null
-}
+import type { Digest, EntryPlace, PlainBounds, Rowid } from '../store/index.js'
 
 /** A key was looked up: digest of the entry found, null if there was none. */
 export interface GetStep extends EntryPlace {
@@ -39,17 +30,11 @@ export interface CountStep {
 }
 
 /** An iteration over a range began; `range` numbers the iterations of this transaction from 0. */
-export interface RangeStep {
+export interface RangeStep extends PlainBounds {
   readonly type: 'range'
   readonly range: number
   readonly store: string
   readonly layout: number
-  /** Records of key columns (or of one rowid), null where the range is open-ended. */
-  readonly lower: Uint8Array | null
-  readonly isLowerOpen: boolean
-  readonly upper: Uint8Array | null
-  readonly isUpperOpen: boolean
-  readonly reverse: boolean
 }
 
 /** That iteration went on by `count` entries with this digest in all; `ended`: there was none after them. */
@@ -69,9 +54,15 @@ export interface ExpectStep {
   readonly refusal: ErrorCode | null
 }
 
+/** A call was refused for what the schema says (no such store, a value of the wrong type): the schema must be the same. */
+export interface SchemaStep {
+  readonly type: 'schema'
+  readonly cookie: number
+}
+
 /** A savepoint began, was kept, or was undone. */
 export interface SavepointStep {
   readonly type: 'savepoint' | 'release' | 'rollback'
 }
 
-export type ReadStep = GetStep | HasStep | CountStep | RangeStep | NextStep | ExpectStep | SavepointStep
+export type ReadStep = GetStep | HasStep | CountStep | RangeStep | NextStep | ExpectStep | SchemaStep | SavepointStep

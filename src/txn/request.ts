@@ -22,7 +22,10 @@ export interface CommitRequest {
   readonly number: number
   readonly synchronous: Synchronous
   readonly steps: readonly Step[]
-  /** The state that was read, so that validation can be left out if nothing was committed since; null: nothing was read. */
+  /**
+   * The state that a function ran on: reads need no validation if nothing was committed since, and a refusal that it did not see
+   * is a conflict. Null: operations without a function, whose refusal is the outcome.
+   */
   readonly base: StateId | null
   /** Somebody waits for the results of the operations: they are part of the answer. */
   readonly wantsResults: boolean

@@ -3,14 +3,18 @@
  * pages, and the schema of those pages) is the subclass's.
  */
 import type { PageReader } from '../pager/index.js'
-import type { RangeOptions, Schema, Store, StoreHost } from '../store/index.js'
+import type { RangeOptions, ReadLog, Schema, Store, StoreHost } from '../store/index.js'
 
 export abstract class StateReader {
   /** The Database whose state this is: handles of another one mean another file. */
   protected readonly host: StoreHost
 
-  constructor(host: StoreHost) {
+  /** Told of every read, where a transaction is recorded. */
+  protected readonly readLog: ReadLog | null
+
+  constructor(host: StoreHost, readLog: ReadLog | null = null) {
     this.host = host
+    this.readLog = readLog
   }
 
   /** @throws ENDMARK_CLOSED once the state is no longer held */
@@ -29,7 +33,7 @@ export abstract class StateReader {
    */
   get<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): Value | undefined {
     store.assertOf(this.host)
-    return store.getFrom(this.pages(), this.schema(), key)
+    return store.getFrom(this.pages(), this.schema(), key, this.readLog)
   }
 
   /** The values under these keys, in the order of the keys; undefined where there is none. Errors as `get`. */
@@ -37,14 +41,15 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     keys: readonly Key[],
   ): (Value | undefined)[] {
-    store.assertOf(this.host)
-    return store.getManyFrom(this.pages(), this.schema(), keys)
+    const values: (Value | undefined)[] = []
+    for (let i = 0; i < keys.length; i++) values.push(this.get(store, keys[i]!))
+    return values
   }
 
   /** Whether there is an entry with this key. Errors as `get`. */
   has<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
     store.assertOf(this.host)
-    return store.hasFrom(this.pages(), this.schema(), key)
+    return store.hasFrom(this.pages(), this.schema(), key, this.readLog)
   }
 
   /**
@@ -56,12 +61,12 @@ export abstract class StateReader {
     options?: RangeOptions<Bound>,
   ): IterableIterator<Entry> {
     store.assertOf(this.host)
-    return store.rangeFrom(this.pages(), this.schema(), options, this)
+    return store.rangeFrom(this.pages(), this.schema(), options, { holder: this, log: this.readLog })
   }
 
   /** How many entries there are, in all or in a range. Errors as `range`. */
   count<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, options?: RangeOptions<Bound>): number {
     store.assertOf(this.host)
-    return store.countFrom(this.pages(), this.schema(), options)
+    return store.countFrom(this.pages(), this.schema(), options, this.readLog)
   }
 }

@@ -17,16 +17,20 @@ import {
   Table,
 } from '../store/index.js'
 import { StateReader } from './state-reader.js'
+import type { StepLog } from './step-log.js'
 
 export class Transaction extends StateReader {
   #pages: WritePages | null
+  readonly #log: StepLog | null
   readonly #schemas: SchemaCache
   /** An error that may have left an edit half done: whatever the function does about it, this must not be committed. */
   #failure: { readonly error: unknown } | null = null
 
-  constructor(host: StoreHost, pages: WritePages, schemas: SchemaCache) {
-    super(host)
+  /** @param log records what the function does and reads */
+  constructor(host: StoreHost, pages: WritePages, schemas: SchemaCache, log: StepLog | null = null) {
+    super(host, log)
     this.#pages = pages
+    this.#log = log
     this.#schemas = schemas
   }
 
@@ -93,16 +97,19 @@ export class Transaction extends StateReader {
     const pages = this.#open()
     const failureBefore = this.#failure
     pages.savepoint()
+    this.#log?.savepoint('savepoint')
     let result: T
     try {
       result = refusePromise(part())
     } catch (error) {
       pages.rollback()
+      this.#log?.savepoint('rollback')
       this.#schemas.clear()
       this.#failure = failureBefore
       throw error
     }
     pages.release()
+    this.#log?.savepoint('release')
     return result
   }
 
@@ -121,16 +128,22 @@ export class Transaction extends StateReader {
   }
 
   protected override schema(): Schema {
-    return this.#schemas.of(this.#open())
+    const schema = this.#schemas.of(this.#open())
+    this.#log?.lookedAtSchema(schema.cookie)
+    return schema
   }
 
   #apply(operation: Operation): OperationResult {
     const pages = this.#open()
-    const schema = this.schema()
+    const log = this.#log
+    log?.operation(operation)
     try {
-      return applyOperation(pages, schema, operation)
+      const result = applyOperation(pages, this.#schemas.of(pages), operation)
+      log?.result(operation, result)
+      return result
     } catch (error) {
-      if (!isRefusal(error)) this.#failure ??= { error }
+      if (isRefusal(error)) log?.refusal(error.code)
+      else this.#failure ??= { error }
       throw error
     }
   }
@@ -151,7 +164,7 @@ const REFUSALS: readonly unknown[] = [
 ]
 
 /** Whether an operation that failed with this error has changed nothing: see `applyOperation`. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): error is EndmarkError {
   return error instanceof EndmarkError && REFUSALS.includes(error.code)
 }
 
