@@ -28,6 +28,7 @@ const EXPECT = 11
 const SAVEPOINT = 12
 const RELEASE = 13
 const ROLLBACK = 14
+const SCHEMA = 15
 
 /** Places in this list are the protocol's. */
 const MODES: readonly Synchronous[] = ['off', 'normal', 'full', 'extra']
@@ -181,6 +182,9 @@ export class RequestWriter {
       case 'expect':
         values.push(EXPECT, step.existed, step.rowid, step.refusal === null ? null : ERROR_CODES.indexOf(step.refusal))
         break
+      case 'schema':
+        values.push(SCHEMA, step.cookie)
+        break
       case 'savepoint':
         values.push(SAVEPOINT)
         break
@@ -312,6 +316,8 @@ export class RequestReader {
           rowid: values.rowidOrNull(),
           refusal: this.#refusalOrNull(),
         }
+      case SCHEMA:
+        return { type: 'schema', cookie: values.count() }
       case SAVEPOINT:
         return { type: 'savepoint' }
       case RELEASE:

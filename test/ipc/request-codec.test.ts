@@ -43,6 +43,7 @@ const STEPS: readonly Step[] = [
   { type: 'savepoint' },
   { type: 'release' },
   { type: 'rollback' },
+  { type: 'schema', cookie: 7 },
 ]
 
 const REQUESTS_OF_ALL_KINDS: readonly CommitRequest[] = [
