@@ -356,9 +356,8 @@ export class Database {
   async #close(): Promise<void> {
     // Before all else: a checkpoint, and the commits behind it, may be waiting for just these.
     this.#releasePins()
-    await this.#committer.drain()
-    this.#releasePins()
     await this.#committer.close()
+    this.#releasePins()
     this.#turn.close()
     await this.#autoCheckpoint.idle()
     await Promise.allSettled(this.#checkpoints)

@@ -6,7 +6,8 @@
  */
 import { Database } from './database.js'
 import { invalidArgument } from './errors.js'
-import { type OpenOptions, resolveOptions } from './options.js'
+import { type OpenOptions, type ResolvedOptions, resolveOptions } from './options.js'
+import { LazyLink, type OpenWriterLink } from './txn/index.js'
 import { nodeVfs } from './vfs/index.js'
 import { attach, detach, runAsync } from './wal/index.js'
 
@@ -17,7 +18,8 @@ import { attach, detach, runAsync } from './wal/index.js'
  * @param path the main file; -wal and -shm lie beside it
  * @throws (rejects) ENDMARK_NOT_FOUND if it is missing and `create` is false, or its folder is missing;
  *   ENDMARK_NOT_A_DATABASE; ENDMARK_CORRUPT; ENDMARK_UNSUPPORTED for what is not understood, by name; ENDMARK_BUSY if
- *   another connection kept it locked past `timeout`; ENDMARK_READONLY; ENDMARK_IO; ENDMARK_INVALID_ARGUMENT
+ *   another connection kept it locked past `timeout`, or no writer process that was asked for came up by then;
+ *   ENDMARK_READONLY; ENDMARK_IO; ENDMARK_INVALID_ARGUMENT
  */
 export async function open(path: string, options?: OpenOptions): Promise<Database> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
@@ -25,22 +27,66 @@ export async function open(path: string, options?: OpenOptions): Promise<Databas
     throw invalidArgument(`path is a string without NUL that is not empty, not ${given}`)
   }
   const resolved = resolveOptions(options)
-  const attachment = await runAsync(
-    attach(path, {
-      vfs: nodeVfs(),
-      create: resolved.create,
-      readOnly: resolved.readOnly,
-      pageSize: resolved.pageSize,
-      timeoutMs: resolved.timeout,
-    }),
-  )
+  const opener = await linkOpener(resolved)
+  const database = await openDatabase(path, resolved, opener?.openLink)
   try {
-    return new Database(attachment, resolved)
+    await opener?.ready(resolved.timeout)
   } catch (error) {
-    // Refused: as if only for reading, so that the file stays as it was.
-    detach({ ...attachment, readOnly: true }, resolved.synchronous)
+    await database.close()
     throw error
   }
+  return database
+}
+
+async function openDatabase(path: string, options: ResolvedOptions, openLink?: OpenWriterLink): Promise<Database> {
+  const { create, readOnly, pageSize, timeout: timeoutMs, synchronous } = options
+  const attachment = await runAsync(attach(path, { vfs: nodeVfs(), create, readOnly, pageSize, timeoutMs }))
+  try {
+    return new Database(attachment, options, openLink)
+  } catch (error) {
+    // Refused: as if only for reading, so that the file stays as it was.
+    detach({ ...attachment, readOnly: true }, synchronous)
+    throw error
+  }
+}
+
+interface LinkOpener {
+  readonly openLink: OpenWriterLink
+  /** Resolves once the Database may be used; rejects if it must not be without a writer process. */
+  readonly ready: (timeoutMs: number) => Promise<void>
+}
+
+/** How a Database with these options finds a writer process; null: not at all. */
+async function linkOpener(options: ResolvedOptions): Promise<LinkOpener | null> {
+  const { writer, readOnly } = options
+  if (readOnly || writer === 'inline') return null
+  return writer === 'auto' ? lazyOpener() : startingOpener(options)
+}
+
+/** Sockets and messages are loaded when there are traces of a writer process beside the database. */
+function lazyOpener(): LinkOpener {
+  const vfs = nodeVfs()
+  const openLink: OpenWriterLink = (path, handlers) =>
+    new LazyLink(path, handlers, {
+      now: () => vfs.now(),
+      mayExist: () => vfs.exists(`${path}-writer`),
+      load: async () => (await import('../ipc/client.js')).openWriterLink,
+    })
+  return { openLink, ready: async () => {} }
+}
+
+/** A writer process is started whenever none can be reached. */
+async function startingOpener({ autoCheckpoint }: ResolvedOptions): Promise<LinkOpener> {
+  const [{ openWriterLink }, { spawnWriter }] = await Promise.all([
+    import('../ipc/client.js'),
+    import('../workers/spawn.js'),
+  ])
+  let link: ReturnType<typeof openWriterLink> | undefined
+  const openLink: OpenWriterLink = (path, handlers) => {
+    link = openWriterLink(path, handlers, { start: () => spawnWriter(path, { autoCheckpoint }) })
+    return link
+  }
+  return { openLink, ready: async (timeoutMs) => link?.ready(timeoutMs) }
 }
 
 export type { CheckpointReport, CheckpointRequest, Database } from './database.js'

@@ -14,7 +14,10 @@ export interface OpenOptions {
   pageSize?: number
   /** Durability of commits unless one names its own. Default `full`. */
   synchronous?: Synchronous
-  /** Who commits: this process under the WRITE lock. Default `auto`, which is the same here. */
+  /**
+   * Who commits. `inline`: this process, under the WRITE lock. `auto`: a writer process while one runs, else this one.
+   * `process`: the same, and one is started if none runs; `open` waits for it. Default `auto`.
+   */
   writer?: 'auto' | 'inline' | 'process'
   /** Frames in the log after which a commit starts a checkpoint; 0 = never by itself. Default 1000. */
   autoCheckpoint?: number
@@ -64,8 +67,6 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
   if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)
-  if (options.writer === 'process')
-    throw unsupported("writer: 'process': this version commits in the calling process only")
   return options
 }
 

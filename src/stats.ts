@@ -21,9 +21,23 @@ export interface DatabaseStats {
   readonly checkpoints: number
   /** Why the last of them failed, or null. Nothing is lost: the log keeps every frame until a later one succeeds. */
   readonly checkpointFailure: unknown
+  /** Who commits for this Database now. */
+  readonly writer: WriterStats
 }
 
-export type OwnCounts = Pick<DatabaseStats, 'checkpoints' | 'checkpointFailure' | 'openSnapshots'>
+export interface WriterStats {
+  /**
+   * `inline`: this Database by itself, there is no writer process; `direct`: by itself although a writer process is
+   * connected, as that is faster for someone who is alone; `remote`: the writer process.
+   */
+  readonly mode: 'inline' | 'direct' | 'remote'
+  /** Process id of the writer process that is connected, or null. */
+  readonly pid: number | null
+  /** Why the last attempt to start or reach a writer process failed, or the last connection broke; null if none did. */
+  readonly failure: unknown
+}
+
+export type OwnCounts = Pick<DatabaseStats, 'checkpoints' | 'checkpointFailure' | 'openSnapshots' | 'writer'>
 
 export function collectStats(wal: Wal, pages: CommittedPages, own: OwnCounts): DatabaseStats {
   return {

@@ -5,13 +5,10 @@ import type { Operation, OperationResult } from '../store/index.js'
 import type { CommitOptions } from './group-commit.js'
 import type { Transaction } from './transaction.js'
 
-/** Which way commits go now, for `stats()`. */
+/** Which way commits go now: the `writer` of `db.stats()`, where its fields are explained. */
 export interface WriterStatus {
-  /** `inline`: no writer process is connected; `direct`: one is, and this Database commits by itself as it is alone. */
   readonly mode: 'inline' | 'direct' | 'remote'
-  /** Process id of the writer process that is connected, or null. */
   readonly pid: number | null
-  /** Why the last attempt to connect failed, or the last connection broke; null if none did. */
   readonly failure: unknown
 }
 
@@ -24,9 +21,7 @@ export interface Committer {
   transaction<T>(fn: (tx: Transaction) => T, options: CommitOptions): Promise<T>
   /** The same, blocking the thread. */
   transactionSync<T>(fn: (tx: Transaction) => T, options: Pick<CommitOptions, 'synchronous'>): T
-  /** Resolves when everything submitted so far has its outcome. */
-  drain(): Promise<void>
-  /** Drains, and takes leave of the writer process. */
+  /** Resolves when everything submitted has its outcome, and the writer process knows that we leave. */
   close(): Promise<void>
   /** Asks the writer process for a checkpoint. @returns false if there is none: whoever asks does it */
   requestCheckpoint(): boolean

@@ -16,28 +16,15 @@ import { EndmarkError } from '../errors.js'
 import type { PageReader, WritePages } from '../pager/index.js'
 import type { Operation, OperationResult } from '../store/index.js'
 import type { Synchronous } from '../units.js'
+import type { ClientCommits, ClientRecord } from './client-commits.js'
 import { type GroupCommit, strongest, type Work } from './group-commit.js'
 import type { CommitTask, PendingCommit, TransactionFunction } from './pending-commit.js'
 import type { Outcome } from './request.js'
 
-/** What the table says of one client. */
-export interface ClientRecord {
-  /** Requests up to here are settled; 0 = none. */
-  readonly commitNumber: number
-  /** Of these, the outcomes that are more than "committed, and nobody asked for results". */
-  readonly outcomes: ReadonlyMap<number, Outcome>
-}
-
-/** The table of client commits, as one client sees it. */
-export interface ClientLedger {
-  read(pages: PageReader): ClientRecord
-  /** Puts the number there and forgets the outcomes. */
-  advance(pages: WritePages, commitNumber: number): void
-}
-
 export interface InDoubtParts {
   readonly commits: GroupCommit
-  readonly ledger: ClientLedger
+  readonly clientCommits: ClientCommits
+  readonly clientId: number
   /** The newest committed state, for reading when writing fails. */
   readonly newestPages: () => PageReader
   readonly operationsWork: (operations: readonly Operation[]) => Work<OperationResult[]>
@@ -76,7 +63,9 @@ async function tryUntilKnown(
 
 /** @requires lock WRITE */
 function settleUnderWrite(parts: InDoubtParts, pages: WritePages, pending: readonly PendingCommit[]): Settlement[] {
-  const { commitNumber, outcomes } = parts.ledger.read(pages)
+  const { clientCommits, clientId } = parts
+  const row = clientCommits.rowOf(pages, clientId)
+  const { commitNumber, outcomes } = row
   const settlements = pending.map((commit): Settlement => {
     if (commit.number > commitNumber) return applyNow(parts, pages, commit)
     const outcome = outcomes.get(commit.number)
@@ -84,7 +73,7 @@ function settleUnderWrite(parts: InDoubtParts, pages: WritePages, pending: reado
     return outcome?.kind === 'conflict' ? applyNow(parts, pages, commit) : settlementOf(commit, outcome)
   })
   const last = pending.at(-1)!.number
-  if (last > commitNumber) parts.ledger.advance(pages, last)
+  if (last > commitNumber) clientCommits.advance(row, last, new Map())
   return settlements
 }
 
@@ -141,9 +130,9 @@ function rejectUnknown(parts: InDoubtParts, pending: readonly PendingCommit[], c
   }
 }
 
-function readWhatIsKnown({ ledger, newestPages }: InDoubtParts): ClientRecord {
+function readWhatIsKnown({ clientCommits, clientId, newestPages }: InDoubtParts): ClientRecord {
   try {
-    return ledger.read(newestPages())
+    return clientCommits.readClient(newestPages(), clientId)
   } catch {
     return { commitNumber: 0, outcomes: new Map() }
   }

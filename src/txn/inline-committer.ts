@@ -51,11 +51,6 @@ export class InlineCommitter implements Committer {
   published(): void {}
 
   close(): Promise<void> {
-    return this.drain()
-  }
-
-  /** Resolves when everything submitted so far has its outcome. */
-  drain(): Promise<void> {
     return this.#commits.drain()
   }
 

@@ -2,25 +2,20 @@
  * A WriterLink that loads the real one only when there may be a writer process: someone who never meets one loads no
  * sockets and no messages. Until then it answers for a link that is not connected.
  *
- * `wake` is called with every commit that goes directly, so it looks for a writer process at most every `LOOK_MS`. Where the
- * Database wants a writer process, it also sees to it that one is started when there is none.
+ * `wake` is called with every commit that goes directly, so it looks for a writer process at most every `LOOK_MS`.
  */
 import { assert } from '../assert.js'
-import type { Vfs } from '../vfs/index.js'
 import type { CommitRequest, OpenWriterLink, WriterLink, WriterLinkHandlers } from './request.js'
 
 export interface LazyLinkParts {
-  readonly vfs: Pick<Vfs, 'now'>
-  /** Whether there are traces of a writer process. */
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number
+  /** Whether there are traces of a writer process; those of a dead one count. */
   readonly mayExist: () => boolean
   readonly load: () => Promise<OpenWriterLink>
-  /** Starts a writer process; resolves when it can be connected to. Null: only one that others have started is used. */
-  readonly start: (() => Promise<unknown>) | null
 }
 
 const LOOK_MS = 200
-/** Whoever could not start a writer process does not try again for this long. */
-const START_PAUSE_MS = 2000
 
 export class LazyLink implements WriterLink {
   readonly #parts: LazyLinkParts
@@ -28,8 +23,8 @@ export class LazyLink implements WriterLink {
   readonly #handlers: WriterLinkHandlers
   #link: WriterLink | null = null
   #lookAtMs = Number.NEGATIVE_INFINITY
-  /** The loading and starting under way. */
-  #preparing: Promise<void> | null = null
+  /** The loading under way. */
+  #loading: Promise<void> | null = null
   #failure: unknown = null
   #isClosed = false
 
@@ -56,12 +51,12 @@ export class LazyLink implements WriterLink {
   }
 
   wake(): void {
-    const nowMs = this.#parts.vfs.now()
-    if (nowMs < this.#lookAtMs || this.#preparing !== null || this.#isClosed) return
+    const nowMs = this.#parts.now()
+    if (nowMs < this.#lookAtMs || this.#loading !== null || this.#isClosed) return
     this.#lookAtMs = nowMs + LOOK_MS
-    const mayExist = this.#parts.mayExist()
-    if (mayExist && this.#link !== null) this.#link.wake()
-    else if (mayExist || this.#parts.start !== null) this.#preparing = this.#prepare(mayExist)
+    if (!this.#parts.mayExist()) return
+    if (this.#link === null) this.#loading = this.#load()
+    else this.#link.wake()
   }
 
   send(request: CommitRequest): boolean {
@@ -86,23 +81,22 @@ export class LazyLink implements WriterLink {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#preparing
+    await this.#loading
     await this.#link?.close()
   }
 
   /** Never rejects: a failure is kept for `failure`, and commits go on directly. */
-  async #prepare(mayExist: boolean): Promise<void> {
-    const { start, load, vfs } = this.#parts
+  async #load(): Promise<void> {
     try {
-      if (!mayExist) await start!()
-      if (this.#link === null) this.#link = (await load())(this.#path, this.#handlers)
+      const openLink = await this.#parts.load()
+      if (this.#isClosed) return
+      this.#link = openLink(this.#path, this.#handlers)
       this.#failure = null
-      if (!this.#isClosed) this.#link.wake()
+      this.#link.wake()
     } catch (error) {
       this.#failure = error
-      this.#lookAtMs = vfs.now() + START_PAUSE_MS
     } finally {
-      this.#preparing = null
+      this.#loading = null
     }
   }
 

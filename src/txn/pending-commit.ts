@@ -30,7 +30,18 @@ export interface PendingCommitHooks {
   readonly settled: () => void
 }
 
+export interface PendingCommitParts {
+  readonly ticket: number
+  readonly task: CommitTask
+  readonly options: CommitOptions
+  readonly hooks: PendingCommitHooks
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
 export class PendingCommit {
+  /** Rises with the order of the calls. */
+  readonly ticket: number
   readonly task: CommitTask
   readonly options: CommitOptions
   place: 'held' | 'running' | 'sent' | 'direct' | 'settled' = 'held'
@@ -38,8 +49,8 @@ export class PendingCommit {
   number = 0
   /** When it was sent, in turns of the watch. */
   watchTurn = 0
-  /** The last request that was sent before it, once it had its turn: it must see what that one did. */
-  after: number | null = null
+  /** Of a function whose run did not count: it runs again once this request is answered. */
+  after = 0
   conflicts = 0
   /** What the function returned when it last ran. */
   value: unknown
@@ -48,17 +59,13 @@ export class PendingCommit {
   readonly #reject: (error: unknown) => void
   readonly #onAbort: (() => void) | null
 
-  constructor(
-    task: CommitTask,
-    options: CommitOptions,
-    hooks: PendingCommitHooks,
-    callbacks: { readonly resolve: (value: unknown) => void; readonly reject: (error: unknown) => void },
-  ) {
+  constructor({ ticket, task, options, hooks, resolve, reject }: PendingCommitParts) {
+    this.ticket = ticket
     this.task = task
     this.options = options
     this.#hooks = hooks
-    this.#resolve = callbacks.resolve
-    this.#reject = callbacks.reject
+    this.#resolve = resolve
+    this.#reject = reject
     const { signal } = options
     this.#onAbort = signal === undefined ? null : () => this.#aborted()
     if (this.#onAbort !== null) signal!.addEventListener('abort', this.#onAbort, { once: true })

@@ -25,24 +25,16 @@ import { abortError, type EndmarkError } from '../errors.js'
 import type { PageReader } from '../pager/index.js'
 import type { Operation, OperationResult } from '../store/index.js'
 import type { Wal } from '../wal/index.js'
+import type { ClientCommits } from './client-commits.js'
 import { CommitRoute } from './commit-route.js'
 import type { Committer, WriterStatus } from './committer.js'
 import { type CommitOptions, commitUnderWay, type GroupCommit } from './group-commit.js'
-import { type ClientLedger, resolveInDoubt, type Settlement, settle, settlementOf } from './in-doubt.js'
+import { resolveInDoubt, type Settlement, settle, settlementOf } from './in-doubt.js'
 import type { InlineCommitter } from './inline-committer.js'
 import { type CommitTask, PendingCommit, type PendingCommitHooks, type TransactionFunction } from './pending-commit.js'
-import type { CommitRequest, OpenWriterLink, Outcome, StateId, Step, WriterLink } from './request.js'
+import type { RecordedTransaction } from './recorded-transaction.js'
+import type { CommitRequest, OpenWriterLink, Outcome, WriterLink } from './request.js'
 import type { Transaction } from './transaction.js'
-
-/** A function that has run: what it returned, and what it did and read. */
-export interface Recording<T> {
-  readonly value: T
-  readonly steps: readonly Step[]
-  /** The state it ran on. */
-  readonly base: StateId
-  /** Whether it changed anything. */
-  readonly isWrite: boolean
-}
 
 export interface RemoteCommitterParts {
   /** Resolved path of the main file. */
@@ -52,8 +44,8 @@ export interface RemoteCommitterParts {
   readonly inline: InlineCommitter
   readonly openLink: OpenWriterLink
   /** Runs a function on the newest committed state, its changes seen by nobody. @throws what it throws */
-  readonly record: <T>(fn: (tx: Transaction) => T) => Recording<T>
-  readonly ledgerOf: (clientId: number) => ClientLedger
+  readonly record: <T>(fn: (tx: Transaction) => T) => RecordedTransaction<T>
+  readonly clientCommits: ClientCommits
   readonly newestPages: () => PageReader
 }
 
@@ -82,6 +74,7 @@ export class RemoteCommitter implements Committer {
   #early: PendingCommit[] = []
   /** Sent and not answered, by number, in the order of the numbers. */
   readonly #sent = new Map<number, PendingCommit>()
+  #lastTicket = 0
   #lastNumber = 0
   #answeredNumber = 0
   #isForwardDue = false
@@ -125,18 +118,14 @@ export class RemoteCommitter implements Committer {
     return this.#inline.transactionSync(fn, options)
   }
 
-  async drain(): Promise<void> {
+  async close(): Promise<void> {
+    this.#isClosing = true
     while (this.#unsettledCount > 0) {
       await new Promise<void>((resolve) => {
         this.#onAllSettled.push(resolve)
       })
     }
-    await this.#inline.drain()
-  }
-
-  async close(): Promise<void> {
-    this.#isClosing = true
-    await this.drain()
+    await this.#parts.commits.drain()
     this.#stopWatch?.()
     await this.#link.close()
   }
@@ -174,9 +163,17 @@ export class RemoteCommitter implements Committer {
         reject(abortError(signal))
         return
       }
-      const callbacks = { resolve: resolve as (value: unknown) => void, reject }
       this.#unsettledCount++
-      this.#held.push(new PendingCommit(task, options, this.#hooks, callbacks))
+      this.#held.push(
+        new PendingCommit({
+          ticket: ++this.#lastTicket,
+          task,
+          options,
+          hooks: this.#hooks,
+          resolve: resolve as (value: unknown) => void,
+          reject,
+        }),
+      )
       if (this.#state === 'remote') this.#forwardSoon()
     })
   }
@@ -297,9 +294,8 @@ export class RemoteCommitter implements Committer {
 
   #runAndSend(commit: PendingCommit, fn: TransactionFunction): boolean {
     commit.place = 'running'
-    commit.after ??= this.#lastNumber
     this.#isRunning = true
-    let recording: Recording<unknown>
+    let recording: RecordedTransaction<unknown>
     try {
       recording = this.#parts.record(fn)
     } catch (error) {
@@ -319,11 +315,15 @@ export class RemoteCommitter implements Committer {
 
   /** It needs no commit; but a run that did not see what was called before it does not count. */
   #finish(commit: PendingCommit, settlement: Settlement): void {
-    if (commit.after! <= this.#answeredNumber) settle(commit, settlement)
-    else {
-      commit.place = 'held'
-      this.#early.push(commit)
+    let after = this.#early.at(-1)?.after ?? 0
+    for (const sent of this.#sent.values()) if (sent.ticket < commit.ticket) after = Math.max(after, sent.number)
+    if (after === 0) {
+      settle(commit, settlement)
+      return
     }
+    commit.place = 'held'
+    commit.after = after
+    this.#early.push(commit)
   }
 
   #send(commit: PendingCommit, contents: Pick<CommitRequest, 'steps' | 'base' | 'wantsResults'>): boolean {
@@ -380,7 +380,7 @@ export class RemoteCommitter implements Committer {
   #releaseEarly(): void {
     const early = this.#early
     let count = 0
-    while (count < early.length && early[count]!.after! <= this.#answeredNumber) count++
+    while (count < early.length && early[count]!.after <= this.#answeredNumber) count++
     if (count > 0) this.#again.push(...early.splice(0, count))
   }
 
@@ -400,7 +400,8 @@ export class RemoteCommitter implements Committer {
     this.#sent.clear()
     for (const commit of pending) commit.place = 'direct'
     this.#takeBack()
-    const { commits, newestPages, ledgerOf } = this.#parts
+    const { commits, newestPages, clientCommits } = this.#parts
+    const { clientId } = this.#link
     let waitedCount = 0
     const busy = (error: EndmarkError): boolean => {
       // They have waited as long for the same lock; nothing of them was sent.
@@ -408,10 +409,10 @@ export class RemoteCommitter implements Committer {
       waitedCount = this.#held.length
       return !this.#isClosing
     }
-    const ledger = ledgerOf(this.#link.clientId)
     const operationsWork = (operations: readonly Operation[]) => this.#inline.operationsWork(operations)
     const functionWork = (fn: TransactionFunction) => this.#inline.functionWork(fn)
-    await resolveInDoubt({ commits, ledger, newestPages, operationsWork, functionWork, busy }, pending)
+    const parts = { commits, clientCommits, clientId, newestPages, operationsWork, functionWork, busy }
+    await resolveInDoubt(parts, pending)
     this.#answeredNumber = this.#lastNumber
     this.#enterDirect()
   }

@@ -34,7 +34,7 @@ const WRONG_OPTIONS: readonly (readonly [Record<string, unknown>, RegExp])[] = [
   [{ synchronous: Symbol('full') }, /synchronous .*Symbol/],
 ]
 
-for (const options of [{ writer: 'process' }, { walLimit: 1 }, { dirtyLimit: 1 }]) {
+for (const options of [{ walLimit: 1 }, { dirtyLimit: 1 }]) {
   test(`the option ${Object.keys(options)}: ${Object.values(options)} is refused by name, as it is not built`, async (t) => {
     const opening = open(temporaryPath(t), options as OpenOptions)
     await t.throwsAsync(opening, { code: 'ENDMARK_UNSUPPORTED', message: new RegExp(Object.keys(options)[0]!) })
@@ -65,10 +65,6 @@ test('a path must be a string that is not empty, and options an object', async (
 test('undefined options mean the defaults', async (t) => {
   const db = await openDatabase(t, temporaryPath(t), { pageSize: undefined } as object)
   t.is(db.stats().pageSize, 4096)
-})
-
-test('a writer process is not there yet and refused by name', async (t) => {
-  await rejects(t, open(temporaryPath(t), { writer: 'process' }), 'ENDMARK_UNSUPPORTED', /writer/)
 })
 
 test('a missing file is not created with create: false or readOnly', async (t) => {
