@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Database, OpenOptions } from '../../src/index.js'
 import { type FakeWriter, openThrough, startFakeWriter } from './fake-writer.js'
 import { openDatabase, temporaryPath } from './open-database.js'
+import { startWriter } from './writer-process.js'
 
 export interface CommitMode {
   readonly name: 'inline' | 'handler' | 'process'
@@ -30,6 +31,22 @@ export const HANDLER_MODE: CommitMode = {
       t.teardown(() => writers.delete(path))
     }
     const db = await openThrough(t, await writer, options)
+    await useWriter(db)
+    return db
+  },
+}
+
+const processes = new Map<string, Promise<unknown>>()
+
+export const PROCESS_MODE: CommitMode = {
+  name: 'process',
+  open: async (t, path = temporaryPath(t), options = {}) => {
+    if (!processes.has(path)) {
+      processes.set(path, startWriter(t, path))
+      t.teardown(() => processes.delete(path))
+    }
+    await processes.get(path)
+    const db = await openDatabase(t, path, { ...options, writer: 'auto' })
     await useWriter(db)
     return db
   },
