@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { LogEntry } from '../ipc/server.js'
 import type { CheckpointerSettings, FromCheckpointer, ToCheckpointer } from './checkpointer-messages.js'
 
 const CHECKPOINTER_FILE = fileURLToPath(new URL('./checkpointer.js', import.meta.url))
@@ -20,7 +21,7 @@ export interface CheckpointerProcessHooks {
   /** Runs `work` between two batches. */
   readonly between: (work: () => Promise<unknown>) => Promise<void>
   readonly slowDown: (isSlow: boolean) => void
-  readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
+  readonly log: (entry: LogEntry) => void
 }
 
 export class CheckpointerProcess {
@@ -46,14 +47,15 @@ export class CheckpointerProcess {
   start(): void {
     const startMs = performance.now()
     const child = fork(CHECKPOINTER_FILE, [JSON.stringify(this.#settings)], {
+      execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     this.#child = child
     child.on('message', (message) => this.#heard(message as FromCheckpointer))
-    child.on('error', (error) => this.#hooks.log('checkpointer-error', { message: error.message }))
+    child.on('error', (error) => this.#hooks.log({ event: 'checkpointer error', message: error.message }))
     child.once('close', (code, signal) => {
       if (performance.now() - startMs >= RESTART_MAX_MS) this.#restartMs = RESTART_MIN_MS
-      this.#ended({ pid: child.pid, code, signal })
+      this.#ended(child.pid ?? 0, signal ?? `code ${code}`)
     })
   }
 
@@ -80,7 +82,7 @@ export class CheckpointerProcess {
   #heard(message: FromCheckpointer): void {
     if (message.type === 'ready') {
       this.#isReady = true
-      this.#hooks.log('checkpointer-started', { checkpointer: this.pid })
+      this.#hooks.log({ event: 'checkpointer started', checkpointer: this.pid ?? 0 })
     } else if (message.type === 'pause') {
       void this.#hooks.between(() => this.#pause(message.pause))
     } else if (message.type === 'resume') {
@@ -89,7 +91,7 @@ export class CheckpointerProcess {
     } else if (message.type === 'slow') {
       this.#hooks.slowDown(message.isSlow)
     } else {
-      this.#hooks.log('checkpoint-failed', { code: message.code, message: message.message })
+      this.#hooks.log({ event: 'checkpoint failed', code: message.code ?? '', message: message.message })
     }
   }
 
@@ -107,18 +109,14 @@ export class CheckpointerProcess {
     this.#endPause = null
   }
 
-  #ended(how: {
-    readonly pid: number | undefined
-    readonly code: number | null
-    readonly signal: string | null
-  }): void {
+  #ended(checkpointer: number, how: string): void {
     this.#child = null
     this.#isReady = false
     this.#endedPause = 0
     this.#endPause?.()
     this.#hooks.slowDown(false)
     if (this.#isStopping) return
-    this.#hooks.log('checkpointer-ended', { ...how, restartMs: this.#restartMs })
+    this.#hooks.log({ event: 'checkpointer ended', checkpointer, how, restartMs: this.#restartMs })
     this.#restartTimer = setTimeout(() => this.start(), this.#restartMs)
     this.#restartMs = Math.min(this.#restartMs * 2, RESTART_MAX_MS)
   }

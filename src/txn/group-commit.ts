@@ -251,6 +251,7 @@ export class GroupCommit {
     wal.assertHealthy()
     yield* wal.lockWrite(batch.length === 1 ? batch[0]!.signal : undefined)
     try {
+      this.#gap.locked()
       this.#hooks.beforeBatch()
       const pages = this.#pager.beginWrite()
       try {
@@ -278,6 +279,7 @@ export class GroupCommit {
     const syncInline = batchSize === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
+    this.#gap.published()
     this.#follow(pages, dirty)
     this.#batchCount++
     if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)

@@ -7,6 +7,7 @@
 import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, readSync, writeSync, writevSync } from 'node:fs'
 import { assert } from '../assert.js'
 import { EndmarkError, ioError } from '../errors.js'
+import { hasProcessLocks } from './node-lock-table.js'
 import type { NodeMaps } from './node-map.js'
 import { tryLockRange, unlockRange } from './node-range-lock.js'
 import { errorCode } from './node-system-error.js'
@@ -135,6 +136,15 @@ export class NodeFile implements VfsFile {
       unlockRange(fd, offset, length)
     } catch (error) {
       throw this.#nativeFailure('unlock', error)
+    }
+  }
+
+  hasProcessLocks(): boolean | null {
+    const fd = this.#open()
+    try {
+      return hasProcessLocks(fstatSync(fd).ino)
+    } catch (error) {
+      throw ioError('fstat', this.path, error)
     }
   }
 

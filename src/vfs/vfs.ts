@@ -62,6 +62,13 @@ export interface VfsFile {
   unlock(offset: number, length: number): void
 
   /**
+   * Whether anyone holds locks on this file that belong to a process and not, like ours, to an open file description:
+   * SQLite's do. Asked while a lock of our own is held on it.
+   * @returns null if the system does not tell
+   */
+  hasProcessLocks(): boolean | null
+
+  /**
    * Maps `length` bytes from `fileOffset` (a multiple of 65536), shared with every process. The range may
    * reach past the end of the file and becomes valid as the file grows: touching a byte past the end kills
    * the process (SIGBUS), so the caller must know the length first. The map lives as long as the array is

@@ -98,6 +98,11 @@ export class IndexHeader {
     return (this.words[END_MARK_WORD]! >>> 0) as FrameNumber
   }
 
+  /** Counts the commits, whoever makes them; checkpoints and restarts of the log leave it. */
+  get change(): number {
+    return this.words[CHANGE_WORD]!
+  }
+
   get pageCount(): number {
     return this.words[PAGE_COUNT_WORD]! >>> 0
   }

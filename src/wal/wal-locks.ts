@@ -67,6 +67,11 @@ export class WalLocks {
     return true
   }
 
+  /** Whether a SQLite library is attached; null if that cannot be told. @requires lock DMS shared */
+  isSqliteAttached(): boolean | null {
+    return this.#shm.hasProcessLocks()
+  }
+
   /** READ(slot) shared: a reader. */
   tryRead(slot: number): boolean {
     return this.#slots.tryShared(readByte(slot))

@@ -165,6 +165,10 @@ class HookedFile implements VfsFile {
     this.#around({ operation: 'unlock', offset, length }, () => this.#file.unlock(offset, length))
   }
 
+  hasProcessLocks(): boolean | null {
+    return this.#file.hasProcessLocks()
+  }
+
   map(fileOffset: number, length: number, options: { readonly writable: boolean }): Uint8Array {
     return this.#file.map(fileOffset, length, options)
   }

@@ -1,25 +1,36 @@
 #!/usr/bin/env node
 /** The `endmark` command: looks the subcommand up and runs it. Exits with 1 on failure, 2 on wrong usage. */
 import { info } from './commands/info.js'
+import { serve } from './commands/serve.js'
+import { UsageError } from './usage.js'
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { info }
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { info, serve }
 
-const USAGE = `usage: endmark info FILE    what is in a database, and where its log stands
+const USAGE = `usage: endmark info FILE     what is in a database, and where its log stands
+       endmark serve FILE    commit for every process that uses the database, until SIGTERM or SIGINT
+           --auto-checkpoint N    frames of the log between two checkpoints (1000)
+           --idle-exit S          end after so many seconds without a client (0: never)
+           --stats-every S        seconds between two lines of figures (10; a terminal has a line each second)
 `
 
 const [name = '', ...args] = process.argv.slice(2)
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-if (command === undefined || args.length !== 1) {
+if (command === undefined) {
   process.stderr.write(USAGE)
   process.exitCode = 2
 } else {
   try {
     await command(args)
   } catch (error) {
-    const code = (error as { code?: unknown }).code
-    process.stderr.write(
-      `endmark ${name}: ${error instanceof Error ? error.message : error}${code ? ` (${code})` : ''}\n`,
-    )
-    process.exitCode = 1
+    const { code, message } = error as { code?: unknown; message: string }
+    process.stderr.write(`endmark ${name}: ${message}${code ? ` (${code})` : ''}\n`)
+    if (isUsageError(error)) process.stderr.write(USAGE)
+    process.exitCode = isUsageError(error) ? 2 : 1
   }
+}
+
+/** Also what `parseArgs` throws: an option that does not exist, or one without its value. */
+function isUsageError(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS_'))
 }

@@ -1,8 +1,9 @@
 /** `endmark info FILE`: the stores of a database and where its log stands, without changing the database. */
 import { open, type StoreInfo } from '../../../src/index.js'
+import { requireFile } from '../usage.js'
 
-export async function info([path]: readonly string[]): Promise<void> {
-  const db = await open(path!, { create: false, readOnly: true })
+export async function info(args: readonly string[]): Promise<void> {
+  const db = await open(requireFile(args), { create: false, readOnly: true })
   try {
     const { pageSize, pageCount, logFrames, backfilled, readMarks } = db.stats()
     const marks = readMarks.map((mark) => mark ?? '-').join(' ')

@@ -1,0 +1,47 @@
+/** `endmark serve FILE`: the writer process, in the foreground, until it is told to stop. */
+import { parseArgs } from 'node:util'
+import { stopOnSignals, WriterProcess } from '../../../workers/writer-process.js'
+import { JsonLines, type ServeOutput, StatusLine } from '../serve-output.js'
+import { requireFile, requireNumber } from '../usage.js'
+
+const STATUS_LINE_SECONDS = 1
+
+const OPTIONS = {
+  'auto-checkpoint': { type: 'string', default: '1000' },
+  'idle-exit': { type: 'string', default: '0' },
+  'stats-every': { type: 'string', default: '10' },
+} as const
+
+export async function serve(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
+  const path = requireFile(positionals)
+  const autoCheckpoint = requireNumber('auto-checkpoint', values['auto-checkpoint'], { min: 1, isWhole: true })
+  const idleExitMs = requireNumber('idle-exit', values['idle-exit'], { min: 0, isWhole: false }) * 1000
+  const statsSeconds = requireNumber('stats-every', values['stats-every'], { min: 0.1, isWhole: false })
+
+  const { stdout } = process
+  // Whoever read our log may go away; those who commit through us stay.
+  stdout.on('error', () => {})
+  const output: ServeOutput = stdout.isTTY ? new StatusLine(stdout) : new JsonLines(stdout)
+  const log = (entry: Parameters<ServeOutput['event']>[0]) => output.event(entry)
+  const writer = await WriterProcess.start(path, { autoCheckpoint, idleExitMs, log })
+  stopOnSignals(writer)
+  const timer = showFigures(writer, output, stdout.isTTY ? STATUS_LINE_SECONDS : statsSeconds)
+  const { failure } = await writer.ended
+  clearInterval(timer)
+  output.end()
+  if (failure !== null) throw failure
+}
+
+function showFigures(writer: WriterProcess, output: ServeOutput, seconds: number): NodeJS.Timeout {
+  let before = writer.stats()
+  let beforeMs = performance.now()
+  return setInterval(() => {
+    if (writer.isEnding) return
+    const now = writer.stats()
+    const nowMs = performance.now()
+    output.figures(now, before, (nowMs - beforeMs) / 1000)
+    before = now
+    beforeMs = nowMs
+  }, seconds * 1000)
+}
