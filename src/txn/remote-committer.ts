@@ -7,8 +7,8 @@
  *     └─────── inDoubt ◄───────┴──────────┘
  *
  * In the states between, and while anything is in doubt, new work is held; it goes on, in its order, when the way that is
- * being left is empty. So writes are committed in the order in which they were called, whatever way each of them goes.
- * A function that has to run again has lost its place: it is committed later than what was called after it, as if it had
+ * being left is empty. So writes are committed in the order of their calls, whatever way each of them goes (TXN-7). A
+ * function that has to run again has lost its place: it is committed later than what was called after it, as if it had
  * been called then.
  *
  * Functions run here, on a snapshot, and what they did and read is sent. One that only reads, or throws, needs no commit:

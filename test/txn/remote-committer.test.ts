@@ -1,5 +1,5 @@
 /**
- * Commits through a writer as their callers see them: order over every change of ways, exactly once over every loss (TXN-6).
+ * Commits through a writer as their callers see them: order over every change of ways, exactly once over every loss (TXN-6, TXN-7).
  * The writer is the real request handler over a second Database of the file; its links break where a test says.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
