@@ -38,7 +38,7 @@ class Client {
       elapsedMs: (this.#commits === commitCountMax ? this.#lastCommit : this.#end) - this.#countFrom,
       latencies: this.#latencies.toCounts(),
       busy: this.#busy,
-      writerPid: this.#connection.writerPid(),
+      way: this.#connection.way(),
     }
   }
 

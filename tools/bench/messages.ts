@@ -34,8 +34,8 @@ export interface ClientResult {
   readonly latencies: LatencyCounts
   /** Calls that were told the database is busy, and repeated; the wait goes on through the repetition. */
   readonly busy: number
-  /** Of the writer process that committed for it; null: it committed by itself. */
-  readonly writerPid: number | null
+  /** Who committed for it in the end, if the store has several ways. */
+  readonly way: string | null
 }
 
 export type FromClient = { readonly kind: 'ready' } | ClientResult

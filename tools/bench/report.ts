@@ -14,9 +14,10 @@ export function commitsReport(cases: readonly CaseFigures[]): string {
       ms(figures.p999Ms),
       ms(figures.worstMs),
       count(figures.busy),
+      figures.ways.join(', '),
     ]),
   )
-  const titles = ['case', 'store', 'commits/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'worst ms', 'busy']
+  const titles = ['case', 'store', 'commits/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'worst ms', 'busy', 'committed']
   return `${table(titles, rows)}\n${ratiosReport(cases)}`
 }
 

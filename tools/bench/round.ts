@@ -12,6 +12,8 @@ export interface RoundFigures {
   readonly worstMs: number
   /** Commits that were told the database is busy. */
   readonly busy: number
+  /** How the processes committed in the end, if the store has several ways. */
+  readonly ways: readonly string[]
 }
 
 /** Between the word to start and the start, so that it reaches everyone before. */
@@ -44,12 +46,13 @@ export function figuresOf(results: readonly ClientResult[]): RoundFigures {
     p999Ms: latencies.quantile(0.999),
     worstMs: latencies.maxMs,
     busy: sum(results.map(({ busy }) => busy)),
+    ways: waysOf(results.map(({ way }) => way ?? [])),
   }
 }
 
 /** Of several rounds: medians, but the worst wait of all and the sum of the busy answers. */
 export function summaryOf(rounds: readonly RoundFigures[]): RoundFigures {
-  const medianOf = (field: keyof RoundFigures) => median(rounds.map((round) => round[field]))
+  const medianOf = (field: Exclude<keyof RoundFigures, 'ways'>) => median(rounds.map((round) => round[field]))
   return {
     commitsPerSecond: medianOf('commitsPerSecond'),
     p50Ms: medianOf('p50Ms'),
@@ -57,7 +60,12 @@ export function summaryOf(rounds: readonly RoundFigures[]): RoundFigures {
     p999Ms: medianOf('p999Ms'),
     worstMs: Math.max(...rounds.map(({ worstMs }) => worstMs)),
     busy: sum(rounds.map(({ busy }) => busy)),
+    ways: waysOf(rounds.map(({ ways }) => ways)),
   }
+}
+
+function waysOf(ways: readonly (string | readonly string[])[]): string[] {
+  return [...new Set(ways.flat())].sort()
 }
 
 function median(values: number[]): number {

@@ -30,7 +30,7 @@ export const betterSqlite3: Peer = {
         return undefined
       },
       isBusy: (error) => error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'),
-      writerPid: () => null,
+      way: () => null,
       close: async () => void db.close(),
     }
   },

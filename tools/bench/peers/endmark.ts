@@ -22,7 +22,7 @@ export function endmark(writer: 'auto' | 'inline'): Peer {
       return {
         put: (key, value) => map.put(key, value),
         isBusy: (error) => error instanceof Error && 'code' in error && error.code === 'ENDMARK_BUSY',
-        writerPid: () => null,
+        way: () => db.stats().writer.mode,
         close: () => db.close(),
       }
     },

@@ -23,7 +23,7 @@ export const lmdb: Peer = {
     return {
       put: (key, value) => db.put(key, value),
       isBusy: () => false,
-      writerPid: () => null,
+      way: () => null,
       close: () => db.close(),
     }
   },

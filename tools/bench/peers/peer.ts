@@ -22,8 +22,8 @@ export interface Connection {
    */
   put(key: string, value: Uint8Array): Promise<unknown> | undefined
   isBusy(error: unknown): boolean
-  /** Process id of the writer process that commits for this connection; null if it commits by itself. */
-  writerPid(): number | null
+  /** Who commits for this connection now, in the words of the store; null if it has only one way. */
+  way(): string | null
   close(): Promise<void>
 }
 
