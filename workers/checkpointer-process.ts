@@ -52,8 +52,13 @@ export class CheckpointerProcess {
     })
     this.#child = child
     child.on('message', (message) => this.#heard(message as FromCheckpointer))
-    child.on('error', (error) => this.#hooks.log({ event: 'checkpointer error', message: error.message }))
-    child.once('close', (code, signal) => {
+    child.on('error', (error) => {
+      this.#hooks.log({ event: 'checkpointer error', message: error.message })
+      // Never started: there will be no `exit`.
+      if (child.pid === undefined) this.#ended(0, error.message)
+    })
+    // Not `close`, which does not come once this side has disconnected.
+    child.once('exit', (code, signal) => {
       if (performance.now() - startMs >= RESTART_MAX_MS) this.#restartMs = RESTART_MIN_MS
       this.#ended(child.pid ?? 0, signal ?? `code ${code}`)
     })
@@ -72,7 +77,7 @@ export class CheckpointerProcess {
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer)
     const child = this.#child
     if (child === null) return
-    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    const closed = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     if (child.connected) child.disconnect()
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MAX_MS)
     await closed

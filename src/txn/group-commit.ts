@@ -257,8 +257,7 @@ export class GroupCommit {
       try {
         const synchronous = apply(batch, pages)
         this.#hooks.beforeAppend(pages)
-        yield* this.#append(pages, synchronous, batch.length)
-        for (const { outcome } of batch) if (outcome !== null && 'value' in outcome) this.#transactionCount++
+        yield* this.#append(pages, synchronous, batch)
       } catch (error) {
         // Nothing was published: whoever believed to be done is not.
         for (const waiting of batch)
@@ -272,16 +271,17 @@ export class GroupCommit {
     }
   }
 
-  *#append(pages: WritePages, synchronous: Synchronous, batchSize: number): Blocking<void> {
+  *#append(pages: WritePages, synchronous: Synchronous, batch: readonly Waiting[]): Blocking<void> {
     const dirty = pages.finish()
     if (dirty.length === 0) return
     const { vfs } = this.#wal
-    const syncInline = batchSize === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
+    const syncInline = batch.length === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
     this.#gap.published()
     this.#follow(pages, dirty)
     this.#batchCount++
+    for (const { outcome } of batch) if (outcome !== null && 'value' in outcome) this.#transactionCount++
     if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
   }
 

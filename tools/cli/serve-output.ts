@@ -65,7 +65,7 @@ export class StatusLine implements ServeOutput {
     ]
     if (now.checkpointer === 0) parts.push('no checkpointer')
     // A line that wraps could not be written anew.
-    this.#status = parts.join(' | ').slice(0, (this.#stream.columns ?? COLUMNS_DEFAULT) - 1)
+    this.#status = parts.join(' | ').slice(0, (this.#stream.columns || COLUMNS_DEFAULT) - 1)
     this.#stream.write(START_OF_EMPTY_LINE + this.#status)
   }
 
