@@ -1,7 +1,8 @@
 /**
  * The demo: the cities of the world in one database file. Writer processes move inhabitants between random
- * cities, so that their sum never changes; reader processes check just that, snapshot after snapshot. At the
- * end SQLite itself checks the file. Exits with 1 if anything was seen that must not be.
+ * cities, so that their sum never changes; reader processes check just that, snapshot after snapshot. One process more, the
+ * writer process, commits for all, or each commits by itself. At the end SQLite itself checks the file. Exits with 1 if
+ * anything was seen that must not be.
  */
 import { execFile } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
@@ -13,7 +14,13 @@ import { type CityTable, loadCities, openCities } from './cities.js'
 import { LiveTable } from './live-table.js'
 import type { WorkerStart } from './messages.js'
 import { type DemoOptions, parseOptions, USAGE } from './options.js'
+import { Serving } from './serving.js'
 import { Workers } from './workers.js'
+
+const WHO_COMMITS = {
+  process: 'a writer process commits for them',
+  inline: 'each commits by itself',
+} as const satisfies Record<DemoOptions['mode'], string>
 
 const DEFAULT_PATH = '.demo/cities.db'
 
@@ -21,8 +28,12 @@ interface Summary {
   readonly path: string
   readonly cities: number
   readonly inhabitants: number
+  readonly mode: DemoOptions['mode']
   readonly seconds: number
   readonly commits: number
+  /** Those that the writer process made, and in how many appends to the log; null if there was none. */
+  readonly writerProcessCommits: number | null
+  readonly writerProcessBatches: number | null
   readonly reads: number
   readonly scans: number
   readonly checkpoints: number
@@ -51,21 +62,26 @@ async function runDemo(options: DemoOptions): Promise<number> {
   const census = count(cities)
   console.log(
     `${format(census.cityIds.length)} cities with ${format(census.total)} inhabitants in ${path}\n` +
-      `${options.writers} writers, ${options.readers} readers, ${options.seconds} seconds\n`,
+      `${options.writers} writers, ${options.readers} readers, ${options.seconds} seconds; ${WHO_COMMITS[options.mode]}\n`,
   )
+  const serving = options.mode === 'process' ? await Serving.start(path) : null
   const endTime = Date.now() + options.seconds * 1000
-  const workers = await work(db, options, { path, ...census, endTime })
+  const workers = await work(db, options, { path, writer: options.mode, ...census, endTime }, serving)
   const totals = workers.totals()
   const violations = [...totals.violations, ...compare(census, count(cities))]
   const checkpoints = totals.checkpoints + db.stats().checkpoints
   await db.close()
+  await serving?.stop()
 
   const summary: Summary = {
     path,
     cities: census.cityIds.length,
     inhabitants: census.total,
+    mode: options.mode,
     seconds: options.seconds,
     commits: totals.commits,
+    writerProcessCommits: serving?.latest.commits ?? null,
+    writerProcessBatches: serving?.latest.batches ?? null,
     reads: totals.reads,
     scans: totals.scans,
     checkpoints,
@@ -110,11 +126,11 @@ function compare(before: Census, after: Census): string[] {
   return same ? [] : [`${after.total} inhabitants of ${after.cityIds.length} cities at the end`]
 }
 
-async function work(db: Database, options: DemoOptions, start: WorkerStart): Promise<Workers> {
+async function work(db: Database, options: DemoOptions, start: WorkerStart, serving: Serving | null): Promise<Workers> {
   const workers = new Workers()
   workers.start('./writer.js', options.writers, start)
   workers.start('./reader.js', options.readers, start)
-  const table = new LiveTable(() => ({ ...workers.totals(), stats: db.stats() }))
+  const table = new LiveTable(() => ({ ...workers.totals(), stats: db.stats(), serving: serving?.latest ?? null }))
   const timer = setInterval(() => table.printLine(), 1000)
   try {
     await workers.allEnded()
@@ -131,9 +147,23 @@ async function askSqlite(path: string): Promise<string> {
 }
 
 function print(summary: Summary, violations: readonly string[], asJson: boolean): void {
-  const { commits, reads, scans, checkpoints, stallMaxMs, stallP99Ms, integrity } = summary
+  const {
+    commits,
+    writerProcessCommits,
+    writerProcessBatches,
+    reads,
+    scans,
+    checkpoints,
+    stallMaxMs,
+    stallP99Ms,
+    integrity,
+  } = summary
+  const served =
+    writerProcessCommits === null || writerProcessBatches === null
+      ? ''
+      : `, ${format(writerProcessCommits)} of them by the writer process in ${format(writerProcessBatches)} appends to the log`
   console.log(`
-commits      ${format(commits)}
+commits      ${format(commits)}${served}
 reads        ${format(reads)}
 full sums    ${format(scans)}
 checkpoints  ${format(checkpoints)}

@@ -3,6 +3,8 @@
 /** First thing a worker is told. */
 export interface WorkerStart {
   readonly path: string
+  /** How it commits. */
+  readonly writer: 'process' | 'inline'
   /** Ids of all cities, ascending. */
   readonly cityIds: readonly number[]
   /** Inhabitants of all cities, which no transaction changes. */
@@ -25,4 +27,14 @@ export interface WorkerProgress {
   /** What must never be seen, in words. */
   readonly violations: readonly string[]
   readonly isLast: boolean
+}
+
+/** What the writer process has done since it started. */
+export interface ServingProgress {
+  /** Transactions that it has committed for its clients, and one for each that has left. */
+  readonly commits: number
+  /** The appends to the log that this took. */
+  readonly batches: number
+  /** Connected now. */
+  readonly clients: number
 }

@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util'
 
 export interface DemoOptions {
+  /** Who commits for the writers: one writer process for all of them, or each by itself. */
+  readonly mode: 'process' | 'inline'
   /** Processes that move inhabitants. */
   readonly writers: number
   /** Processes that read snapshot after snapshot. */
@@ -16,6 +18,7 @@ export interface DemoOptions {
 
 export const USAGE = `Usage: npm start -- [options]
 
+  --mode MODE    process: one writer process commits for all; inline: each commits by itself (process)
   --writers N    processes that move inhabitants (2)
   --readers N    processes that read and add up (2)
   --seconds N    how long they run (8)
@@ -29,6 +32,7 @@ export function parseOptions(parameters: readonly string[]): DemoOptions | undef
   const { values } = parseArgs({
     args: [...parameters],
     options: {
+      mode: { type: 'string', default: 'process' },
       writers: { type: 'string', default: '2' },
       readers: { type: 'string', default: '2' },
       seconds: { type: 'string', default: '8' },
@@ -39,12 +43,18 @@ export function parseOptions(parameters: readonly string[]): DemoOptions | undef
   })
   if (values.help) return undefined
   return {
+    mode: parseMode(values.mode),
     writers: parseCount('--writers', values.writers),
     readers: parseCount('--readers', values.readers),
     seconds: parseCount('--seconds', values.seconds),
     json: values.json,
     path: values.path,
   }
+}
+
+function parseMode(text: string): DemoOptions['mode'] {
+  if (text !== 'process' && text !== 'inline') throw new Error(`--mode must be process or inline, not "${text}"`)
+  return text
 }
 
 function parseCount(name: string, text: string): number {

@@ -1,0 +1,36 @@
+/**
+ * The writer process of the demo: what `endmark serve` runs, for the life of the demo. Several times a second, and a last
+ * time before it ends, it reports what it has done.
+ */
+import { stopOnSignals, WriterProcess } from '../../workers/writer-process.js'
+import type { ServingProgress } from './messages.js'
+
+const REPORT_INTERVAL_MS = 200
+
+const writer = await WriterProcess.start(process.argv[2] ?? '', {
+  // Entries with a message are failures; the others are for whoever looks after a service.
+  log: (entry) => {
+    if ('message' in entry) console.error(JSON.stringify(entry))
+  },
+})
+stopOnSignals(writer)
+process.once('message', () => {
+  report()
+  void writer.stop('the demo is over')
+})
+// Nobody said so: the demo was killed.
+process.once('disconnect', () => void writer.stop('the demo is gone'))
+
+report()
+const timer = setInterval(report, REPORT_INTERVAL_MS)
+const { failure } = await writer.ended
+clearInterval(timer)
+if (failure !== null) process.exitCode = 1
+if (process.connected) process.disconnect()
+
+function report(): void {
+  if (writer.isEnding || !process.connected) return
+  const { transactions, batches, clients } = writer.stats()
+  const progress: ServingProgress = { commits: transactions, batches, clients }
+  process.send?.(progress)
+}
