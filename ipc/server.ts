@@ -52,6 +52,8 @@ export class WriterServer {
   readonly #probe: ClientLockProbe
   readonly #listener: Listener
   readonly #sessions = new Set<Session>()
+  /** Of the answers that are being sent: others get some as well, or wait for theirs. */
+  #isShared = false
   readonly #byClient = new Map<number, Session>()
   readonly #waiting: Session[] = []
   /** Who sent requests last, when, and when anyone else did. */
@@ -160,7 +162,14 @@ export class WriterServer {
     this.#lastSentMs = now
   }
 
+  #isBusyBeside(session: Session | undefined): boolean {
+    for (const other of this.#sessions) if (other !== session && other.isBusy) return true
+    return false
+  }
+
   #othersActive(session: Session): boolean {
+    // However long a batch takes: who shares one, or waits for the next, is active.
+    if (this.#isShared) return true
     const othersSentMs = this.#lastSender === session ? this.#otherSentMs : this.#lastSentMs
     return performance.now() - othersSentMs < OTHERS_ACTIVE_MS
   }
@@ -173,6 +182,7 @@ export class WriterServer {
   readonly #flush = (): void => {
     this.#batches++
     const sessions = this.#waiting.splice(0)
+    this.#isShared = sessions.length > 1 || this.#isBusyBeside(sessions[0])
     for (const session of sessions) session.flush()
   }
 

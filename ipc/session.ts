@@ -110,6 +110,11 @@ export class Session {
     return this.#hello?.clientId ?? null
   }
 
+  /** Has requests that are not answered. */
+  get isBusy(): boolean {
+    return this.#unanswered > 0
+  }
+
   /** Takes no more requests, and says goodbye when those received are answered. */
   drain(): void {
     if (this.#state !== 'serving') {
