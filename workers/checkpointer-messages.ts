@@ -24,5 +24,7 @@ export type FromCheckpointer =
   | { readonly type: 'resume'; readonly pause: number }
   /** Commits come faster than they can be copied: asks for half of them, or says that it has caught up. */
   | { readonly type: 'slow'; readonly isSlow: boolean }
+  /** A checkpoint was made. */
+  | { readonly type: 'made' }
   /** A checkpoint has failed; it is tried again. */
   | { readonly type: 'failed'; readonly code: string | null; readonly message: string }

@@ -28,6 +28,7 @@ export class CheckpointerProcess {
   readonly #settings: CheckpointerSettings
   readonly #hooks: CheckpointerProcessHooks
   #child: ChildProcess | null = null
+  #made = 0
   #isReady = false
   #isStopping = false
   #restartMs = RESTART_MIN_MS
@@ -42,6 +43,11 @@ export class CheckpointerProcess {
 
   get pid(): number | null {
     return this.#child?.pid ?? null
+  }
+
+  /** Checkpoints that were made since the start, by all checkpointers. */
+  get made(): number {
+    return this.#made
   }
 
   start(): void {
@@ -93,6 +99,8 @@ export class CheckpointerProcess {
     } else if (message.type === 'resume') {
       this.#endedPause = message.pause
       this.#endPause?.()
+    } else if (message.type === 'made') {
+      this.#made++
     } else if (message.type === 'slow') {
       this.#hooks.slowDown(message.isSlow)
     } else {

@@ -77,6 +77,7 @@ async function run({ path, frames, pace }: CheckpointerSettings): Promise<void> 
         ...(pace === undefined ? {} : { pace }),
         keepWritersOut: (work) => pauses.around(work),
         slowWritersDown: (isSlow) => send({ type: 'slow', isSlow }),
+        made: () => send({ type: 'made' }),
         failed: report,
       })
       process.on('message', (message: ToCheckpointer) => {

@@ -38,6 +38,8 @@ export interface WriterStats {
   readonly batches: number
   readonly logFrames: number
   readonly backfilled: number
+  /** Made since the start, by the checkpointer or here. */
+  readonly checkpoints: number
   /** 0: none runs, and checkpoints are made here. */
   readonly checkpointer: number
 }
@@ -114,9 +116,17 @@ export class WriterProcess {
   }
 
   stats(): WriterStats {
-    const { logFrames, backfilled } = this.#db.stats()
+    const { logFrames, backfilled, checkpoints: ownCheckpoints } = this.#db.stats()
+    const checkpoints = ownCheckpoints + this.#checkpointer.made
     const clients = this.#server?.stats().clients ?? 0
-    return { clients, ...this.#control.counts, logFrames, backfilled, checkpointer: this.#checkpointer.pid ?? 0 }
+    return {
+      clients,
+      ...this.#control.counts,
+      logFrames,
+      backfilled,
+      checkpoints,
+      checkpointer: this.#checkpointer.pid ?? 0,
+    }
   }
 
   /** Ends it; resolves when everything is closed. */

@@ -24,6 +24,8 @@ export interface BackgroundCheckpointOptions {
   readonly keepWritersOut: (work: () => Promise<unknown>) => Promise<void>
   /** Asks those who can be asked to commit at half their speed, or no longer to. */
   readonly slowWritersDown: (isSlow: boolean) => void
+  /** Told of each checkpoint that was made, be it up to a reader's mark. */
+  readonly made: () => void
   /** Told of each checkpoint that failed; it is tried again, later each time. */
   readonly failed: (error: unknown) => void
   readonly pace?: Partial<CheckpointPace>
@@ -174,6 +176,7 @@ export class BackgroundCheckpoint {
     let result = await runAsync(this.#passes.first())
     if (result === 'overtaken') result = await this.#catchUp()
     if (result !== 'done') await this.#options.keepWritersOut(() => runAsync(this.#passes.last()))
+    this.#options.made()
     const endMs = vfs.now()
     this.#restUntilMs = endMs + (endMs - startMs) * this.#pace.restFactor
   }

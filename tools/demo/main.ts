@@ -69,7 +69,7 @@ async function runDemo(options: DemoOptions): Promise<number> {
   const workers = await work(db, options, { path, writer: options.mode, ...census, endTime }, serving)
   const totals = workers.totals()
   const violations = [...totals.violations, ...compare(census, count(cities))]
-  const checkpoints = totals.checkpoints + db.stats().checkpoints
+  const ownCheckpoints = totals.checkpoints + db.stats().checkpoints
   await db.close()
   await serving?.stop()
 
@@ -84,7 +84,7 @@ async function runDemo(options: DemoOptions): Promise<number> {
     writerProcessBatches: serving?.latest.batches ?? null,
     reads: totals.reads,
     scans: totals.scans,
-    checkpoints,
+    checkpoints: ownCheckpoints + (serving?.latest.checkpoints ?? 0),
     stallMaxMs: totals.stallMaxMs,
     stallP99Ms: totals.stallP99Ms,
     violations: violations.length,

@@ -35,6 +35,7 @@ export interface ServingProgress {
   readonly commits: number
   /** The appends to the log that this took. */
   readonly batches: number
+  readonly checkpoints: number
   /** Connected now. */
   readonly clients: number
 }

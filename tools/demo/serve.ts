@@ -30,7 +30,7 @@ if (process.connected) process.disconnect()
 
 function report(): void {
   if (writer.isEnding || !process.connected) return
-  const { transactions, batches, clients } = writer.stats()
-  const progress: ServingProgress = { commits: transactions, batches, clients }
+  const { transactions, batches, checkpoints, clients } = writer.stats()
+  const progress: ServingProgress = { commits: transactions, batches, checkpoints, clients }
   process.send?.(progress)
 }
