@@ -86,6 +86,8 @@ export class GroupCommit {
   #syncAverageMs = Number.POSITIVE_INFINITY
   /** End of the gap that is being left to others. */
   #notBeforeMs = 0
+  /** Batches of up to so many transactions may sync on the calling thread. */
+  #inlineBatchMax = 1
   /** Rest after each batch, as a multiple of its duration. */
   #restFactor = 0
   #batchCount = 0
@@ -134,6 +136,11 @@ export class GroupCommit {
   /** Halves the pace of batches, or no longer does, for a checkpoint that falls behind. */
   slowDown(isSlow: boolean): void {
     this.#restFactor = isSlow ? 1 : 0
+  }
+
+  /** For a process that only commits: batches of up to so many transactions may sync on its event loop. */
+  syncInlineUpTo(batchMax: number): void {
+    this.#inlineBatchMax = batchMax
   }
 
   /** Counted since the connection was opened. */
@@ -275,7 +282,7 @@ export class GroupCommit {
     const dirty = pages.finish()
     if (dirty.length === 0) return
     const { vfs } = this.#wal
-    const syncInline = batch.length === 1 && this.#syncAverageMs < INLINE_SYNC_MAX_MS
+    const syncInline = batch.length <= this.#inlineBatchMax && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
     yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
     this.#gap.published()
