@@ -8,6 +8,9 @@
  *     ▲  │ BUSY     └────► it does not: applied now, in a savepoint of its own; all of them commit together
  *     └──┘
  *
+ * That a number up to the one in the table is settled rests on this: whoever takes requests from a connection has them
+ * without gaps, and handles them in their order. So none of them is passed over.
+ *
  * The number is used up also by what fails or was aborted meanwhile: a writer process must not commit later what its
  * caller was told has failed. While somebody else holds WRITE this waits for as long as it takes, or until the
  * Database closes, which then is told that the outcome is not known.

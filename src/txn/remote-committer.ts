@@ -414,6 +414,8 @@ export class RemoteCommitter implements Committer {
     const parts = { commits, clientCommits, clientId, newestPages, operationsWork, functionWork, busy }
     await resolveInDoubt(parts, pending)
     this.#answeredNumber = this.#lastNumber
+    // The next connection need not keep their outcomes.
+    this.#link.acknowledge(this.#lastNumber)
     this.#enterDirect()
   }
 

@@ -7,7 +7,8 @@
  * - `loseUnsent`: the request was about to be sent, and never arrives;
  * - `loseQueued`: it has arrived, and is dropped before it is applied;
  * - `loseAnswer`: it is applied, and the answer does not come back;
- * - `loseLate`: the writer has it and does not notice the break: it goes on to apply it, when `releaseLate` is called.
+ * - `loseLate`: the writer has it and does not notice the break: it goes on to apply it, with those before it that are not
+ *   answered, when `releaseLate` is called.
  */
 import type { ExecutionContext } from 'ava'
 import { Database, requestHandlerOf } from '../../src/database.js'
@@ -46,7 +47,7 @@ export class FakeWriter {
   beforeLost: () => void = () => {}
   /** Stands for a writer process that has not noticed that it was given up. */
   readonly #lateDatabase: Database
-  #late: { readonly clientId: number; readonly request: CommitRequest }[] = []
+  #late: { readonly clientId: number; readonly requests: readonly CommitRequest[] }[] = []
 
   constructor(database: Database, lateDatabase: Database) {
     this.database = database
@@ -75,8 +76,8 @@ export class FakeWriter {
     for (const link of this.links) link.flushSoon()
   }
 
-  keepLate(clientId: number, request: CommitRequest): void {
-    this.#late.push({ clientId, request })
+  keepLate(clientId: number, requests: readonly CommitRequest[]): void {
+    this.#late.push({ clientId, requests })
   }
 
   /** The writer that did not notice that links broke goes on with what it has. Resolves when it has done it. */
@@ -84,7 +85,10 @@ export class FakeWriter {
     const late = this.#late
     this.#late = []
     const handler = requestHandlerOf(this.#lateDatabase)
-    for (const { clientId, request } of late) handler.attach(clientId).submit(request, () => {})
+    for (const { clientId, requests } of late) {
+      const handle = handler.attach(clientId)
+      for (const request of requests) handle.submit(request, () => {})
+    }
     // Behind them in the same queue.
     await this.#lateDatabase.transaction(() => undefined)
   }
@@ -105,6 +109,8 @@ export class FakeLink implements WriterLink {
   readonly #handlers: WriterLinkHandlers
   #handle: ClientHandle | null = null
   #outbox: (() => void)[] = []
+  /** Arrived and not answered. */
+  #unanswered: CommitRequest[] = []
   #isFlushDue = false
   #isConnecting = false
 
@@ -148,7 +154,7 @@ export class FakeLink implements WriterLink {
 
   acknowledge(upTo: number): void {
     this.acknowledged = upTo
-    this.#post(() => this.#handle!.acknowledge(upTo))
+    if (this.isConnected) this.#post(() => this.#handle!.acknowledge(upTo))
   }
 
   requestCheckpoint(): void {
@@ -171,6 +177,7 @@ export class FakeLink implements WriterLink {
     if (handle === null) return
     this.#handle = null
     this.#outbox = []
+    this.#unanswered = []
     this.failure = new Error(why)
     handle.drop()
     this.#writer.beforeLost()
@@ -194,8 +201,10 @@ export class FakeLink implements WriterLink {
   #deliver(request: CommitRequest): void {
     const handle = this.#handle!
     const fate = this.#writer.plan(request)
+    this.#unanswered.push(request)
     const answered = (number: number, outcome: Outcome) => {
       if (this.#handle !== handle) return
+      this.#unanswered.shift()
       if (fate === 'loseAnswer') this.break('lost with an answer')
       else this.#handlers.answered(number, structuredClone(outcome), this.#writer.othersActive)
     }
@@ -205,7 +214,8 @@ export class FakeLink implements WriterLink {
       handle.submit(request, answered)
       this.break('lost before a request was applied')
     } else {
-      this.#writer.keepLate(this.clientId, request)
+      // With all before it: a writer has the requests of a connection without gaps.
+      this.#writer.keepLate(this.clientId, this.#unanswered)
       this.break('lost with a request that is applied late')
     }
   }
