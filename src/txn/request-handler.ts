@@ -96,7 +96,7 @@ class Client implements ClientHandle {
   #lastNumber = 0
   #runNumber = 0
   #acknowledgedNumber = 0
-  /** Outcomes that are more than "committed", of requests that have run, in the order of their numbers. */
+  /** Outcomes that are more than "committed", of requests that have run. */
   readonly #unacknowledged = new Map<number, Outcome>()
   /** What the row knew when this client was first seen has been taken over. */
   #hasReadRow = false
