@@ -81,6 +81,8 @@ export interface CommitControl {
   delegateCheckpoints(delegate: () => boolean): void
   /** Runs `work` between two batches; what it throws is thrown on. */
   between(work: () => Promise<unknown>): Promise<void>
+  /** Batches of up to so many transactions may sync on the event loop, where that is fast. */
+  syncInlineUpTo(batchMax: number): void
   /** Commits at half its pace, or no longer does, for a checkpoint that falls behind. */
   slowDown(isSlow: boolean): void
   readonly counts: CommitCounts
@@ -129,6 +131,7 @@ export class Database {
   readonly #committer: Committer
   /** Schemas of the batches of `#commits`. */
   readonly #batchSchemas = new BatchSchemas(this.#schemas)
+  #requests: CommitRequests | null = null
   readonly #clientCommits = new ClientCommits(this.#batchSchemas)
   readonly #autoCheckpoint: AutoCheckpoint
   readonly #pins = new Set<Pin>()
@@ -393,6 +396,7 @@ export class Database {
         this.#delegateCheckpoint = delegate
       },
       between: (work) => commits.between(work),
+      syncInlineUpTo: (batchMax) => commits.syncInlineUpTo(batchMax),
       slowDown: (isSlow) => commits.slowDown(isSlow),
       get counts() {
         return commits.counts
@@ -454,13 +458,13 @@ export class Database {
 
   #requestHandler(): RequestHandler {
     this.#assertWritable()
-    const { wal } = this.#attachment
-    return new CommitRequests({
-      wal,
+    this.#requests ??= new CommitRequests({
+      wal: this.#attachment.wal,
       commits: this.#commits,
       schemas: this.#batchSchemas,
       clients: this.#clientCommits,
     })
+    return this.#requests
   }
 
   #assertWritable(): void {
