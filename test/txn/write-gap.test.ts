@@ -1,13 +1,44 @@
 /**
- * The question whether others are attached failed after a commit, and the promises of its batch were never settled.
+ * Gaps for writers that are not ours: none when nobody else is there, short ones among ourselves, long ones where SQLite may
+ * be, and longer ones while it commits.
+ *
+ * The question whether others are attached failed after a commit once, and the promises of its batch were never settled.
  */
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { WriteGap } from '../../src/txn/write-gap.js'
-import { connect } from '../support/connection.js'
+import { type Connection, connect } from '../support/connection.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const STREAK = { startMs: 0, endMs: 1000 }
+
+/** Two connections, the first of which believes what it is told of SQLite. */
+function connectTwo(t: ExecutionContext, isSqliteAttached: boolean | null): readonly [Connection, Connection] {
+  const path = join(temporaryFolder(t), 'app.db')
+  const [one, two] = [connect(path), connect(path)]
+  t.teardown(() => {
+    one.close()
+    two.close()
+  })
+  one.wal.locks.isSqliteAttached = () => isSqliteAttached
+  return [one, two]
+}
+
+/** The gap after a streak in which `two` has committed or not. */
+function gapAfter(one: Connection, two: Connection | null): number {
+  const gap = new WriteGap(one.wal)
+  const batch = () => {
+    one.wal.locks.tryExclusive('WRITE')
+    one.wal.index.readHeader(one.wal.header)
+    gap.locked()
+    one.wal.locks.releaseExclusive('WRITE')
+  }
+  batch()
+  two?.fillSync([2], 1)
+  batch()
+  const nowMs = one.wal.vfs.now()
+  return gap.after({ startMs: nowMs, endMs: nowMs + 100 })
+}
 
 test('a long streak of batches is followed by a gap if another connection is attached, and only then', (t) => {
   const path = join(temporaryFolder(t), 'app.db')
@@ -22,11 +53,53 @@ test('a long streak of batches is followed by a gap if another connection is att
   one.close()
 })
 
+test('gaps grow with the chance that somebody needs them', (t) => {
+  const gaps = [false, true].flatMap((isSqliteAttached) =>
+    [false, true].map((hasCommitted) => {
+      const [one, two] = connectTwo(t, isSqliteAttached)
+      return gapAfter(one, hasCommitted ? two : null)
+    }),
+  )
+  const [amongUs, withOurs, besideSqlite, contended] = gaps as [number, number, number, number]
+  t.true(amongUs > 0)
+  t.true(withOurs > amongUs)
+  t.is(besideSqlite, withOurs)
+  t.true(contended > besideSqlite)
+})
+
+test('where nobody can tell whether SQLite is attached, it may be', (t) => {
+  const [known, two] = connectTwo(t, true)
+  const [unknown] = connectTwo(t, null)
+  t.is(gapAfter(unknown, null), gapAfter(known, null))
+  two.fillSync([2], 1)
+})
+
+test('checkpoints and restarts of the log are not taken for commits of others', (t) => {
+  const [one, two] = connectTwo(t, true)
+  const expected = gapAfter(one, null)
+  two.fillSync([2], 1)
+  const gap = new WriteGap(one.wal)
+  const batch = () => {
+    one.wal.locks.tryExclusive('WRITE')
+    one.wal.index.readHeader(one.wal.header)
+    gap.locked()
+    one.wal.locks.releaseExclusive('WRITE')
+  }
+  batch()
+  two.checkpointSync('truncate')
+  batch()
+  const nowMs = one.wal.vfs.now()
+  t.is(gap.after({ startMs: nowMs, endMs: nowMs + 100 }), expected)
+})
+
 test('a question that fails leaves the gap and does not fail the batch before it', (t) => {
   const one = connect(join(temporaryFolder(t), 'app.db'))
-  one.wal.locks.isAlone = () => {
+  const fail = () => {
     throw new Error('EIO')
   }
-  t.notThrows(() => t.true(new WriteGap(one.wal).after(STREAK) > 0))
+  one.wal.locks.isAlone = fail
+  one.wal.locks.isSqliteAttached = fail
+  const gap = new WriteGap(one.wal)
+  t.notThrows(() => t.true(gap.after(STREAK) > 0))
   one.close()
 })
