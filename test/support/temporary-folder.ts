@@ -6,6 +6,7 @@ import type { ExecutionContext } from 'ava'
 
 export function temporaryFolder(t: ExecutionContext<unknown>): string {
   const folder = mkdtempSync(join(tmpdir(), 'endmark-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  // A writer process that nobody needs any more may still be putting its files away.
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   return folder
 }
