@@ -174,7 +174,10 @@ export class Database {
     })
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => this.#autoCheckpoint.giveWay(),
-      beforeBatch: () => this.#turn.release(),
+      beforeBatch: () => {
+        this.#committer.locked()
+        this.#turn.release()
+      },
       beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
       published: (pages) => {
         this.#know(this.#schemas.of(pages))

@@ -31,6 +31,8 @@ export class CommitRoute {
   readonly #own = new IndexHeader()
   /** Nothing has gone through this connection yet. */
   #isFresh = false
+  /** A batch of ours found a state that somebody else had published. */
+  #hasMetOthers = false
   #aloneAnswers = 0
   #aloneSinceMs = 0
   #aloneMs = ALONE_MS
@@ -72,14 +74,23 @@ export class CommitRoute {
   /** Asked before a commit goes directly: two loads and a comparison. */
   prefersRemote(): boolean {
     if (this.#contendedUntilMs > 0) return this.#wal.vfs.now() >= this.#contendedUntilMs
-    return this.#isFresh || !this.#wal.index.isCurrent(this.#own)
+    return this.#isFresh || this.#hasMetOthers || !this.#wal.index.isCurrent(this.#own)
   }
 
   /** From here on commits go directly. */
   enteredDirect(): void {
+    this.#hasMetOthers = false
     this.#directSinceMs = this.#wal.vfs.now()
     // Unreadable while somebody publishes: then it is not ours either.
     if (!this.#wal.index.readHeader(this.#own)) this.#own.words.fill(0)
+  }
+
+  /**
+   * A batch of our own begins. Asked between batches alone, somebody who commits again at once would always find his own
+   * state: that of others comes and goes while he waits for the lock. @requires lock WRITE, with `wal.header` up to date
+   */
+  locked(): void {
+    if (this.#wal.header.change !== this.#own.change) this.#hasMetOthers = true
   }
 
   /** A commit of our own was published; the newest header is that of `wal`. @requires lock WRITE */

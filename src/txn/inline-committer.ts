@@ -48,6 +48,8 @@ export class InlineCommitter implements Committer {
     return false
   }
 
+  locked(): void {}
+
   published(): void {}
 
   close(): Promise<void> {

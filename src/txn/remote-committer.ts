@@ -135,6 +135,10 @@ export class RemoteCommitter implements Committer {
     return this.#isLinked
   }
 
+  locked(): void {
+    if (this.#isLinked) this.#route.locked()
+  }
+
   published(): void {
     if (this.#isLinked) this.#route.published()
   }
