@@ -19,6 +19,7 @@ export class ServeProcess {
   readonly events: ServeEvent[] = []
   errors = ''
   readonly #child: ChildProcess
+  /** Its exit code or signal, once all that it printed has been read. */
   readonly exited: Promise<number | string>
 
   constructor(t: ExecutionContext<unknown>, path: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -27,7 +28,7 @@ export class ServeProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
-    this.exited = once(child, 'exit').then(([code, signal]) => (signal ?? code) as number | string)
+    this.exited = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | string)
     createInterface({ input: child.stdout! }).on('line', (line) => this.events.push(JSON.parse(line) as ServeEvent))
     child.stderr!.on('data', (data) => {
       this.errors += String(data)
