@@ -23,8 +23,9 @@ const SHARED: Policy = { streakMs: 20, gapMs: 4 }
 /** A commit of somebody else was found just now, and it may be SQLite's. */
 const CONTENDED: Policy = { streakMs: 12, gapMs: 6 }
 
-/** A commit of another counts for so long. */
+/** A commit of another counts for so long: where it may have been SQLite's, and where it was one of ours. */
 const CONTENDED_MS = 2000
+const CONTENDED_BY_OURS_MS = 200
 /** How often to ask who is attached: SQLite waits 5 s as a rule. */
 const ASK_MS = 250
 
@@ -69,18 +70,19 @@ export class WriteGap {
   #policy(nowMs: number): Policy {
     if (nowMs >= this.#nextAskMs) {
       this.#nextAskMs = nowMs + ASK_MS
-      this.#mayHaveSqlite = this.#askForSqlite()
+      void this.#askForSqlite()
     }
-    const isContended = nowMs - this.#lastForeignMs < CONTENDED_MS
-    if (this.#mayHaveSqlite) return isContended ? CONTENDED : SHARED
-    return isContended ? SHARED : AMONG_OURSELVES
+    const sinceMs = nowMs - this.#lastForeignMs
+    if (this.#mayHaveSqlite) return sinceMs < CONTENDED_MS ? CONTENDED : SHARED
+    return sinceMs < CONTENDED_BY_OURS_MS ? SHARED : AMONG_OURSELVES
   }
 
-  #askForSqlite(): boolean {
+  /** The answer counts from the next streak on. */
+  async #askForSqlite(): Promise<void> {
     try {
-      return this.#wal.locks.isSqliteAttached() ?? true
+      this.#mayHaveSqlite = (await this.#wal.locks.isSqliteAttached()) ?? true
     } catch {
-      return true
+      this.#mayHaveSqlite = true
     }
   }
 

@@ -139,13 +139,15 @@ export class NodeFile implements VfsFile {
     }
   }
 
-  hasProcessLocks(): boolean | null {
+  hasProcessLocks(): Promise<boolean | null> {
     const fd = this.#open()
+    let inode: number
     try {
-      return hasProcessLocks(fstatSync(fd).ino)
+      inode = fstatSync(fd).ino
     } catch (error) {
       throw ioError('fstat', this.path, error)
     }
+    return hasProcessLocks(inode)
   }
 
   map(fileOffset: number, length: number, { writable }: { readonly writable: boolean }): Uint8Array {

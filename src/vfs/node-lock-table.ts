@@ -2,11 +2,14 @@
  * The kernel's table of file locks, /proc/locks: who else locks a file, and in which way. Ours belong to open file
  * descriptions ("OFDLCK"); those of SQLite belong to processes ("POSIX"), so that the table tells the two apart.
  *
+ * Read off the event loop: for each reader of the table the kernel waits until all processors have passed a quiet state, which
+ * takes 8 to 20 ms while locks are in use.
+ *
  * Only where it can be relied on: processes in other containers are left out of the table that a container sees, so it counts in
  * the first namespace of processes only; and there must be a line for a lock of our own, since some file systems number their
  * files otherwise than `fstat` does.
  */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFile, readlink } from 'node:fs/promises'
 
 /** The number that Linux gives to the first namespace of processes. */
 const FIRST_PROCESS_NAMESPACE = 'pid:[4026531836]'
@@ -14,10 +17,10 @@ const FIRST_PROCESS_NAMESPACE = 'pid:[4026531836]'
 let seesAllProcesses: boolean | null = null
 
 /** @returns whether a process holds a lock of the kind that belongs to processes; null if that cannot be told */
-export function hasProcessLocks(inode: number): boolean | null {
+export async function hasProcessLocks(inode: number): Promise<boolean | null> {
   try {
-    seesAllProcesses ??= readlinkSync('/proc/self/ns/pid') === FIRST_PROCESS_NAMESPACE
-    return seesAllProcesses ? searchLockTable(readFileSync('/proc/locks', 'utf8'), inode) : null
+    seesAllProcesses ??= (await readlink('/proc/self/ns/pid')) === FIRST_PROCESS_NAMESPACE
+    return seesAllProcesses ? searchLockTable(await readFile('/proc/locks', 'utf8'), inode) : null
   } catch {
     return null
   }

@@ -64,9 +64,9 @@ export interface VfsFile {
   /**
    * Whether anyone holds locks on this file that belong to a process and not, like ours, to an open file description:
    * SQLite's do. Asked while a lock of our own is held on it.
-   * @returns null if the system does not tell
+   * @returns (resolves) null if the system does not tell
    */
-  hasProcessLocks(): boolean | null
+  hasProcessLocks(): Promise<boolean | null>
 
   /**
    * Maps `length` bytes from `fileOffset` (a multiple of 65536), shared with every process. The range may

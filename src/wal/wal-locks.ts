@@ -68,7 +68,7 @@ export class WalLocks {
   }
 
   /** Whether a SQLite library is attached; null if that cannot be told. @requires lock DMS shared */
-  isSqliteAttached(): boolean | null {
+  isSqliteAttached(): Promise<boolean | null> {
     return this.#shm.hasProcessLocks()
   }
 

@@ -165,7 +165,7 @@ class HookedFile implements VfsFile {
     this.#around({ operation: 'unlock', offset, length }, () => this.#file.unlock(offset, length))
   }
 
-  hasProcessLocks(): boolean | null {
+  hasProcessLocks(): Promise<boolean | null> {
     return this.#file.hasProcessLocks()
   }
 

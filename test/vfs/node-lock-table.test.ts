@@ -30,16 +30,16 @@ test('on this machine SQLite is seen when it is attached, and not when only we a
   const seesAll = readlinkSync('/proc/self/ns/pid') === 'pid:[4026531836]'
   const path = join(temporaryFolder(t), 'app.db')
   const connection = connect(path)
-  t.is(connection.wal.locks.isSqliteAttached(), seesAll ? false : null)
+  t.is(await connection.wal.locks.isSqliteAttached(), seesAll ? false : null)
   const sqlite = await startReferee(t, path)
   await sqlite.call((db) => db.prepare('SELECT count(*) FROM sqlite_schema').get())
-  t.is(connection.wal.locks.isSqliteAttached(), seesAll ? true : null)
+  t.is(await connection.wal.locks.isSqliteAttached(), seesAll ? true : null)
   await sqlite.kill()
   connection.close()
 })
 
-test('a file on which nobody holds a lock of ours tells nothing', (t) => {
+test('a file on which nobody holds a lock of ours tells nothing', async (t) => {
   const file = nodeVfs().open(join(temporaryFolder(t), 'file'), { create: true })
-  t.is(file.hasProcessLocks(), null)
+  t.is(await file.hasProcessLocks(), null)
   file.close()
 })
