@@ -50,7 +50,7 @@ import {
   Snapshot,
   type Transaction,
 } from './txn/index.js'
-import type { Synchronous } from './units.js'
+import { pageNumber, type Synchronous } from './units.js'
 import { type Attachment, type CheckpointMode, checkpoint, detach, IndexHeader, runAsync } from './wal/index.js'
 
 /** Options of `Database.checkpoint`. */
@@ -69,6 +69,8 @@ export interface CheckpointReport {
   /** Frames of it that are in the main file, -1 if another checkpoint was running. */
   readonly checkpointed: number
 }
+
+const PAGE_ONE = pageNumber(1)
 
 /** A log this many times longer than `autoCheckpoint` is tended by nobody. */
 const UNTENDED_LOG_FACTOR = 16
@@ -138,6 +140,7 @@ export class Database {
   /** The schema that is known of the state with this header. */
   #knownSchema: Schema | null = null
   readonly #knownHeader = new IndexHeader()
+  readonly #newestHeader = new IndexHeader()
   /** Explicit checkpoints under way. */
   readonly #checkpoints = new Set<Promise<unknown>>()
   readonly #host: StoreHost
@@ -372,16 +375,28 @@ export class Database {
   }
 
   /**
-   * Two loads as long as the newest header is one whose schema is known, as between commits of our own: acquiring a state
-   * just to encode a write would cost as much as the locks of its commit.
+   * Two loads as long as the newest header is one whose schema is known, as between commits of our own, and a look at the
+   * numbers of the pages that were committed since then: acquiring a state just to encode a write would cost as much as the
+   * locks of its commit, and its read mark would keep a busy log from being started over.
    */
   #newestSchema(): Schema {
-    const { index } = this.#attachment.wal
-    if (this.#knownSchema !== null && this.#closing === null && index.isCurrent(this.#knownHeader)) {
-      return this.#knownSchema
-    }
+    if (this.#knownSchema !== null && this.#closing === null && this.#isSchemaUnchanged()) return this.#knownSchema
     const pages = this.#turn.current()
     return this.#know(this.#schemas.of(pages))
+  }
+
+  /** Whether page 1, which names the schema, is the same in the newest state as in that of `#knownHeader`. */
+  #isSchemaUnchanged(): boolean {
+    const { index } = this.#attachment.wal
+    const known = this.#knownHeader
+    if (index.isCurrent(known)) return true
+    const newest = this.#newestHeader
+    if (!index.readHeader(newest) || !newest.hasSaltsOf(known) || newest.endMark < known.endMark) return false
+    if (!index.covers(newest.endMark) || !index.isUntouched(PAGE_ONE, known.endMark, newest)) return false
+    // Whoever starts the log over publishes that before the first frame is overwritten.
+    if (!index.isCurrent(newest)) return false
+    known.copyFrom(newest)
+    return true
   }
 
   /** Remembers the schema of the state that `wal.header` names. */

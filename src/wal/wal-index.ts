@@ -161,6 +161,22 @@ export class WalIndex {
   }
 
   /**
+   * Whether `page` is not among the frames after `after`, up to the end mark of `header`. Only a guess until the header was read
+   * again: frames are overwritten once the log has been started over. @requires `header` as just read
+   */
+  isUntouched(page: PageNumber, after: FrameNumber, { endMark }: IndexHeader): boolean {
+    for (let frame: number = after; frame < endMark; ) {
+      const index = blockOfFrame(frame + 1)
+      const before = frameBeforeBlock(index)
+      const end = Math.min(endMark - before, blockCapacity(index))
+      const { pageNumbers } = this.#block(index)
+      for (let i = frame - before; i < end; i++) if (pageNumbers[i] === page) return false
+      frame = before + end
+    }
+    return true
+  }
+
+  /**
    * Enters one frame: its page number and a hash slot. Whatever a dead or undone writer left behind `frame` is
    * cleared first. Frames are entered in order. @requires lock WRITE
    */
