@@ -13,6 +13,7 @@ import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, type Synchron
 import type { Blocking } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
 import type { Wal } from './wal.js'
+import { WalFile } from './wal-file.js'
 
 export interface FramePage {
   readonly number: PageNumber
@@ -29,6 +30,11 @@ export interface CommitBatch {
 }
 
 const BUFFER_SIZE_BYTES = 1 << 20
+/**
+ * The file grows to a multiple of this, with zeros behind the frames: a sync of space that was written before takes half as long as
+ * one that has to allocate it, and zeros are no frame.
+ */
+const GROWTH_SIZE_BYTES = 1 << 16
 
 export class LogAppender {
   readonly #wal: Wal
@@ -36,6 +42,8 @@ export class LogAppender {
   #buffer = new Uint8Array(0)
   /** The header of the batch under way; one at a time, as WRITE is held. */
   readonly #header = new IndexHeader()
+  /** Length of the log as it was when it was last asked for; it may have been cut since. */
+  #knownSize = 0
 
   constructor(wal: Wal) {
     this.#wal = wal
@@ -61,6 +69,7 @@ export class LogAppender {
     const { pages } = batch
     try {
       this.#writeFrames(batch, header, sums)
+      this.#growPast(frameNumber(header.endMark + pages.length))
       if (batch.synchronous === 'full' || batch.synchronous === 'extra') yield* wal.syncLog(batch)
       for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
     } catch (error) {
@@ -128,6 +137,22 @@ export class LogAppender {
       wal.log.writeFrames(buffer.subarray(0, used), frameNumber(frame), pageSize)
       frame += used / frameSize
       used = 0
+    }
+  }
+
+  /** Room for the next batches behind the frame that was just written, if it is the last that the file holds. */
+  #growPast(frame: FrameNumber): void {
+    const { log, pageSize } = this.#wal
+    const end = WalFile.sizeUpTo(frame, pageSize)
+    if (end < this.#knownSize) return
+    this.#knownSize = log.file.size()
+    const missing = Math.ceil(end / GROWTH_SIZE_BYTES) * GROWTH_SIZE_BYTES - end
+    if (end < this.#knownSize || missing === 0) return
+    try {
+      log.file.write([new Uint8Array(missing)], end)
+      this.#knownSize = end + missing
+    } catch {
+      // A disk that is full has no room for the next batches; this one is written.
     }
   }
 
