@@ -80,6 +80,7 @@ export class WriterProcess {
       { path: db.path, frames: autoCheckpoint ?? AUTO_CHECKPOINT_FRAMES, pace },
       { between: (work) => this.#control.between(work), slowDown: (isSlow) => this.#control.slowDown(isSlow), log },
     )
+    this.#control.syncInlineUpTo(Number.POSITIVE_INFINITY)
     this.#control.delegateCheckpoints(() => this.#checkpointer.request())
   }
 
