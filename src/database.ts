@@ -43,6 +43,7 @@ import {
   type Committer,
   GroupCommit,
   InlineCommitter,
+  LogRoom,
   type OpenWriterLink,
   RemoteCommitter,
   type RequestHandler,
@@ -175,8 +176,16 @@ export class Database {
       betweenBatches: (work) => commits.between(work),
       delegate: () => this.#delegateCheckpoint() || this.#askForCheckpoint(),
     })
+    const room = new LogRoom(wal, this.#pager, {
+      limitBytes: options.walLimit,
+      synchronous,
+      letGo: () => this.#turn.release(),
+      delegate: () => this.#delegateCheckpoint(),
+      blocked: () => 'a reader, or a checkpoint that lasts long, is in the way',
+    })
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => this.#autoCheckpoint.giveWay(),
+      beforeLock: (request) => room.wait(request),
       beforeBatch: () => {
         this.#committer.locked()
         this.#turn.release()
@@ -368,7 +377,7 @@ export class Database {
     await this.#committer.close()
     this.#releasePins()
     this.#turn.close()
-    await this.#autoCheckpoint.idle()
+    await this.#autoCheckpoint.stop()
     await Promise.allSettled(this.#checkpoints)
     const failure = detach(this.#attachment, this.#options.synchronous)
     if (failure !== null) throw failure

@@ -76,14 +76,14 @@ function lazyOpener(): LinkOpener {
 }
 
 /** A writer process is started whenever none can be reached. */
-async function startingOpener({ autoCheckpoint }: ResolvedOptions): Promise<LinkOpener> {
+async function startingOpener({ autoCheckpoint, walLimit }: ResolvedOptions): Promise<LinkOpener> {
   const [{ openWriterLink }, { spawnWriter }] = await Promise.all([
     import('../ipc/client.js'),
     import('../workers/spawn.js'),
   ])
   let link: ReturnType<typeof openWriterLink> | undefined
   const openLink: OpenWriterLink = (path, handlers) => {
-    link = openWriterLink(path, handlers, { start: () => spawnWriter(path, { autoCheckpoint }) })
+    link = openWriterLink(path, handlers, { start: () => spawnWriter(path, { autoCheckpoint, walLimit }) })
     return link
   }
   return { openLink, ready: async (timeoutMs) => link?.ready(timeoutMs) }

@@ -25,6 +25,11 @@ export interface OpenOptions {
   timeout?: number
   /** Bytes that decoded pages may take. Default 64 MiB. */
   cacheLimit?: number
+  /**
+   * Bytes of the log in use past which commits wait until it has been started over, up to `timeout`, and then fail with
+   * ENDMARK_WAL_FULL. Where a writer process commits, its own limit counts. Default: none.
+   */
+  walLimit?: number
 }
 
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
@@ -38,12 +43,13 @@ const DEFAULTS: ResolvedOptions = {
   autoCheckpoint: AUTO_CHECKPOINT_FRAMES,
   timeout: TIMEOUT_MS,
   cacheLimit: CACHE_LIMIT_BYTES,
+  walLimit: Number.POSITIVE_INFINITY,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
 const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
 /** Options that the API has and this version does not keep: ignoring one would promise what it asks for. */
-const NOT_BUILT = ['walLimit', 'dirtyLimit']
+const NOT_BUILT = ['dirtyLimit']
 
 /**
  * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed; ENDMARK_UNSUPPORTED for one that
@@ -66,6 +72,7 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   requireNumber('autoCheckpoint', options.autoCheckpoint)
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
+  requireNumber('walLimit', options.walLimit)
   if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)
   return options
 }

@@ -27,6 +27,8 @@ export interface WriterProcessOptions {
   readonly idleExitMs?: number
   /** Frames between two checkpoints. */
   readonly autoCheckpoint?: number | undefined
+  /** Bytes of the log in use past which commits wait. Default: no limit. */
+  readonly walLimit?: number | undefined
   readonly pace?: Partial<CheckpointPace> | undefined
   readonly log: (entry: LogEntry) => void
 }
@@ -89,8 +91,13 @@ export class WriterProcess {
    *   socket throws
    */
   static async start(path: string, options: WriterProcessOptions): Promise<WriterProcess> {
-    const { autoCheckpoint = AUTO_CHECKPOINT_FRAMES, idleExitMs = 0, log } = options
-    const db = await open(path, { writer: 'inline', autoCheckpoint })
+    const {
+      autoCheckpoint = AUTO_CHECKPOINT_FRAMES,
+      walLimit = Number.POSITIVE_INFINITY,
+      idleExitMs = 0,
+      log,
+    } = options
+    const db = await open(path, { writer: 'inline', autoCheckpoint, walLimit })
     try {
       // Lost before `writer` is there to be told: the role alone says so, and is asked below.
       let writer: WriterProcess | null = null

@@ -69,6 +69,11 @@ export class Pager {
     return new WritePages(pages, this.#pool, this.#source.lockBytePage)
   }
 
+  /** Starts the log over if possible, with the caches in step, as a batch does before it begins. @requires lock WRITE */
+  followLog(): void {
+    this.#snapshots.underWrite()
+  }
+
   /**
    * Changes on a held state that nobody else sees and that are thrown away: the caller ends them with `forget`.
    * @throws ENDMARK_UNSUPPORTED if that state must not be written to

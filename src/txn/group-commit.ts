@@ -27,9 +27,21 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** For whom room in the log is wanted. */
+export interface RoomRequest {
+  /** When the oldest of them was asked for, by `vfs.now()`. */
+  readonly sinceMs: number
+  readonly signal: AbortSignal | undefined
+}
+
 export interface GroupCommitHooks {
   /** Called before a blocking commit: gives up what this connection does in the background and would keep it waiting. */
   readonly beforeBlocking: () => void
+  /**
+   * Called before a batch takes WRITE. @returns what it has to wait for first, or null. What that throws fails the batch; with
+   * ENDMARK_WAL_FULL only those of it that have waited for `timeout`
+   */
+  readonly beforeLock: (request: RoomRequest) => Blocking<void> | null
   /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
   readonly beforeBatch: () => void
   /** Called when all transactions of a batch have run, outside their savepoints: what it changes is committed with them. */
@@ -49,6 +61,7 @@ export interface CommitCounts {
 
 interface Waiting {
   readonly work: Work<unknown>
+  readonly sinceMs: number
   readonly synchronous: Synchronous
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -119,6 +132,7 @@ export class GroupCommit {
     }
     const waiting: Waiting = {
       work,
+      sinceMs: this.#wal.vfs.now(),
       synchronous,
       resolve: resolve as (value: unknown) => void,
       reject,
@@ -166,6 +180,7 @@ export class GroupCommit {
     let failure: { readonly error: unknown } | undefined
     const waiting: Waiting = {
       work,
+      sinceMs: this.#wal.vfs.now(),
       synchronous,
       resolve: (value) => {
         outcome = value as T
@@ -240,7 +255,7 @@ export class GroupCommit {
       await runAsync(this.#commit(batch))
       this.#hooks.afterCommit({ blocking: false })
     } catch (error) {
-      for (const waiting of batch) waiting.outcome ??= { error }
+      for (const waiting of batch) if (!this.#mayWaitOn(waiting, error)) waiting.outcome ??= { error }
     }
     const endMs = vfs.now()
     this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
@@ -253,10 +268,20 @@ export class GroupCommit {
     for (const waiting of batch) if (waiting.outcome !== null) settle(waiting)
   }
 
+  /** The log is full, and this one came later than the one for which time is up. */
+  #mayWaitOn(waiting: Waiting, error: unknown): boolean {
+    const { vfs, timeoutMs } = this.#wal
+    const isFull = error instanceof EndmarkError && error.code === 'ENDMARK_WAL_FULL'
+    return isFull && waiting.sinceMs + timeoutMs > vfs.now()
+  }
+
   *#commit(batch: readonly Waiting[]): Blocking<void> {
     const wal = this.#wal
     wal.assertHealthy()
-    yield* wal.lockWrite(batch.length === 1 ? batch[0]!.signal : undefined)
+    const signal = batch.length === 1 ? batch[0]!.signal : undefined
+    const room = this.#hooks.beforeLock({ sinceMs: batch[0]!.sinceMs, signal })
+    if (room !== null) yield* room
+    yield* wal.lockWrite(signal)
     try {
       this.#gap.locked()
       this.#hooks.beforeBatch()

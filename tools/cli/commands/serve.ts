@@ -10,6 +10,7 @@ const OPTIONS = {
   'auto-checkpoint': { type: 'string', default: '1000' },
   'idle-exit': { type: 'string', default: '0' },
   'stats-every': { type: 'string', default: '10' },
+  'wal-limit': { type: 'string' },
 } as const
 
 export async function serve(args: readonly string[]): Promise<void> {
@@ -17,6 +18,8 @@ export async function serve(args: readonly string[]): Promise<void> {
   const path = requireFile(positionals)
   const autoCheckpoint = requireNumber('auto-checkpoint', values['auto-checkpoint'], { min: 1, isWhole: true })
   const idleExitMs = requireNumber('idle-exit', values['idle-exit'], { min: 0, isWhole: false }) * 1000
+  const limit = values['wal-limit']
+  const walLimit = limit === undefined ? undefined : requireNumber('wal-limit', limit, { min: 0, isWhole: true })
   const statsSeconds = requireNumber('stats-every', values['stats-every'], { min: 0.1, isWhole: false })
 
   const { stdout } = process
@@ -24,7 +27,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   stdout.on('error', () => {})
   const output: ServeOutput = stdout.isTTY ? new StatusLine(stdout) : new JsonLines(stdout)
   const log = (entry: Parameters<ServeOutput['event']>[0]) => output.event(entry)
-  const writer = await WriterProcess.start(path, { autoCheckpoint, idleExitMs, log })
+  const writer = await WriterProcess.start(path, { autoCheckpoint, walLimit, idleExitMs, log })
   stopOnSignals(writer)
   const timer = showFigures(writer, output, stdout.isTTY ? STATUS_LINE_SECONDS : statsSeconds)
   const { failure } = await writer.ended
