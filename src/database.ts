@@ -6,7 +6,8 @@
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
 import { EndmarkError, invalidArgument } from './errors.js'
-import { type ResolvedOptions, requireSynchronous } from './options.js'
+import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
+import { type ResolvedOptions, requireLabel, requireSynchronous } from './options.js'
 import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
@@ -42,8 +43,12 @@ import {
   CommitRequests,
   type Committer,
   GroupCommit,
+  type HeldSnapshot,
+  HeldSnapshots,
   InlineCommitter,
   LogRoom,
+  type LongReaderListener,
+  LongReaders,
   type OpenWriterLink,
   RemoteCommitter,
   type RequestHandler,
@@ -52,13 +57,27 @@ import {
   type Transaction,
 } from './txn/index.js'
 import { pageNumber, type Synchronous } from './units.js'
-import { type Attachment, type CheckpointMode, checkpoint, detach, IndexHeader, runAsync } from './wal/index.js'
+import {
+  type Attachment,
+  type CheckpointMode,
+  checkpoint,
+  detach,
+  IndexHeader,
+  ReaderRegistry,
+  runAsync,
+} from './wal/index.js'
 
 /** Options of `Database.checkpoint`. */
 export interface CheckpointRequest {
   /** SQLite's modes. Default `passive`. */
   readonly mode?: CheckpointMode
   readonly signal?: AbortSignal
+}
+
+/** Options of `Database.snapshot`. */
+export interface SnapshotOptions {
+  /** Shown to others once the snapshot is older than a second; up to 64 bytes of it. */
+  readonly label?: string
 }
 
 /** What a checkpoint did, as SQLite's `PRAGMA wal_checkpoint` reports it. */
@@ -137,7 +156,9 @@ export class Database {
   #requests: CommitRequests | null = null
   readonly #clientCommits = new ClientCommits(this.#batchSchemas)
   readonly #autoCheckpoint: AutoCheckpoint
-  readonly #pins = new Set<Pin>()
+  readonly #registry: ReaderRegistry
+  readonly #held: HeldSnapshots<Pin>
+  readonly #longReaders: LongReaders
   /** The schema that is known of the state with this header. */
   #knownSchema: Schema | null = null
   readonly #knownHeader = new IndexHeader()
@@ -169,7 +190,15 @@ export class Database {
     this.#pager = new Pager(wal, { usableSize: header.usableSize, cacheLimitBytes: options.cacheLimit })
     this.#pager.verify(options)
     this.#turn = new TurnPages(wal, this.#pager)
+    this.#registry = new ReaderRegistry(wal.vfs, wal.main)
+    this.#held = new HeldSnapshots(wal, this.#registry)
     const { synchronous, autoCheckpoint } = options
+    const longReaders = new LongReaders(wal, this.#registry, {
+      frames: autoCheckpoint === 0 ? AUTO_CHECKPOINT_FRAMES : autoCheckpoint,
+      snapshotTimeoutMs: options.snapshotTimeout,
+      expired: () => this.#held.look(),
+    })
+    this.#longReaders = longReaders
     this.#autoCheckpoint = new AutoCheckpoint(wal, {
       frames: autoCheckpoint,
       synchronous,
@@ -181,7 +210,7 @@ export class Database {
       synchronous,
       letGo: () => this.#turn.release(),
       delegate: () => this.#delegateCheckpoint(),
-      blocked: () => 'a reader, or a checkpoint that lasts long, is in the way',
+      blocked: () => longReaders.blocked(),
     })
     const commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => this.#autoCheckpoint.giveWay(),
@@ -195,7 +224,10 @@ export class Database {
         this.#know(this.#schemas.of(pages))
         this.#committer.published()
       },
-      afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
+      afterCommit: (commit) => {
+        this.#autoCheckpoint.afterCommit(commit)
+        longReaders.look()
+      },
     })
     this.#commits = commits
     this.#host = {
@@ -302,10 +334,12 @@ export class Database {
 
   /**
    * The newest committed state, unchanged until `close`. Close it: an open one keeps the log from being started over.
-   * @throws ENDMARK_CLOSED; ENDMARK_CORRUPT
+   * @throws ENDMARK_CLOSED; ENDMARK_CORRUPT; ENDMARK_INVALID_ARGUMENT
    */
-  snapshot(): Snapshot {
-    const pin = this.#pin()
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    const { label } = options
+    requireLabel(label)
+    const pin = this.#pin(label)
     return new Snapshot({
       host: this.#host,
       pages: pin.pages,
@@ -316,13 +350,32 @@ export class Database {
     })
   }
 
+  /**
+   * Calls back when the log cannot be started over because of a reader that is older than a second: with the oldest one, at
+   * most once a second, after a commit or checkpoint of this Database, or while one waits for room in the log.
+   */
+  on(event: 'long-reader', listener: LongReaderListener): this {
+    requireLongReader(event)
+    this.#longReaders.on(listener)
+    return this
+  }
+
+  /** No longer calls back. */
+  off(event: 'long-reader', listener: LongReaderListener): this {
+    requireLongReader(event)
+    this.#longReaders.off(listener)
+    return this
+  }
+
   /** Pages, log, backfill and read marks as they are now; counts of this Database. */
   stats(): DatabaseStats {
     const pages = this.#turn.current()
+    this.#held.look()
     return collectStats(this.#attachment.wal, pages, {
       checkpoints: this.#autoCheckpoint.completed,
       checkpointFailure: this.#autoCheckpoint.failure,
-      openSnapshots: this.#pins.size,
+      openSnapshots: this.#held.count,
+      readers: this.#longReaders.list(),
       writer: this.#committer.status,
     })
   }
@@ -354,6 +407,7 @@ export class Database {
     const { busy, ...frames } = await runAsync(
       checkpoint(this.#attachment.wal, { mode, synchronous, timeoutMs: timeout, signal }),
     )
+    this.#longReaders.look()
     return { busy: busy ? 1 : 0, ...frames }
   }
 
@@ -379,6 +433,8 @@ export class Database {
     this.#turn.close()
     await this.#autoCheckpoint.stop()
     await Promise.allSettled(this.#checkpoints)
+    this.#held.stop()
+    this.#registry.close()
     const failure = detach(this.#attachment, this.#options.synchronous)
     if (failure !== null) throw failure
   }
@@ -458,13 +514,11 @@ export class Database {
   }
 
   #releasePins(): void {
-    for (const pin of this.#pins) pin.release()
+    for (const pin of this.#held.all()) pin.release()
   }
 
-  #pin(): Pin {
-    const pin = new Pin(this.#turn.pin(), this.#pager, this.#pins)
-    this.#pins.add(pin)
-    return pin
+  #pin(label: string | null = null): Pin {
+    return new Pin(this.#turn.pin(), label, { pager: this.#pager, all: this.#held })
   }
 
   async #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
@@ -512,31 +566,60 @@ export class Database {
   }
 }
 
-/** A held state that its owner, or the closing Database, gives back once. */
-class Pin implements PinnedPages {
+function requireLongReader(event: unknown): void {
+  if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${JSON.stringify(event)}`)
+}
+
+/** A held state that its owner, or the closing Database, gives back once; or it is ended for whoever needs the log. */
+class Pin implements PinnedPages, HeldSnapshot {
   readonly pages: PageReader
-  readonly endMark: number
+  readonly label: string | null
   readonly #held: HeldPages
   readonly #pager: Pager
-  readonly #pins: Set<Pin>
+  readonly #all: HeldSnapshots<Pin>
   #isReleased = false
+  #isExpired = false
 
-  constructor(held: HeldPages, pager: Pager, pins: Set<Pin>) {
+  constructor(held: HeldPages, label: string | null, of: { readonly pager: Pager; readonly all: HeldSnapshots<Pin> }) {
     this.pages = held.pages
-    this.endMark = held.snapshot.endMark
+    this.label = label
     this.#held = held
-    this.#pager = pager
-    this.#pins = pins
+    this.#pager = of.pager
+    this.#all = of.all
+    this.#all.add(this)
+  }
+
+  get endMark(): number {
+    return this.#held.snapshot.endMark
+  }
+
+  get salt1(): number {
+    return this.#held.snapshot.header.salt1
+  }
+
+  get salt2(): number {
+    return this.#held.snapshot.header.salt2
   }
 
   assertOpen(): void {
-    if (this.#isReleased) throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
+    if (!this.#isReleased) return
+    if (this.#isExpired) {
+      const message = 'this snapshot was ended: it was older than snapshotTimeout and kept the log at its limit'
+      throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
+    }
+    throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
+  }
+
+  expire(): void {
+    if (this.#isReleased) return
+    this.#isExpired = true
+    this.release()
   }
 
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
-    this.#pins.delete(this)
+    this.#all.remove(this)
     this.#pager.release(this.#held)
   }
 }

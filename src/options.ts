@@ -30,6 +30,11 @@ export interface OpenOptions {
    * ENDMARK_WAL_FULL. Where a writer process commits, its own limit counts. Default: none.
    */
   walLimit?: number
+  /**
+   * Milliseconds. A snapshot of any process that is older and keeps a log from being started over that is at `walLimit`
+   * is ended: its reads throw ENDMARK_SNAPSHOT_EXPIRED. Effective from 1000 on. Default: none.
+   */
+  snapshotTimeout?: number
 }
 
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
@@ -44,6 +49,7 @@ const DEFAULTS: ResolvedOptions = {
   timeout: TIMEOUT_MS,
   cacheLimit: CACHE_LIMIT_BYTES,
   walLimit: Number.POSITIVE_INFINITY,
+  snapshotTimeout: Number.POSITIVE_INFINITY,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
@@ -73,12 +79,18 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
   requireNumber('walLimit', options.walLimit)
+  requireNumber('snapshotTimeout', options.snapshotTimeout)
   if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)
   return options
 }
 
 export function requireSynchronous(value: unknown): asserts value is Synchronous {
   if (!SYNCHRONOUS.includes(value)) throw notOneOf('synchronous', SYNCHRONOUS, value)
+}
+
+export function requireLabel(value: unknown): void {
+  if (value === undefined || typeof value === 'string') return
+  throw invalidArgument(`label is a string, not ${show(value)}`)
 }
 
 function requireBoolean(name: string, value: unknown): void {
