@@ -7,7 +7,7 @@
  */
 import { EndmarkError, invalidArgument } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
-import { type ResolvedOptions, requireLabel, requireSynchronous } from './options.js'
+import { type ResolvedOptions, requireSynchronous, resolveSnapshotOptions, type SnapshotOptions } from './options.js'
 import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
@@ -42,6 +42,7 @@ import {
   type CommitCounts,
   CommitRequests,
   type Committer,
+  formatToken,
   GroupCommit,
   type HeldSnapshot,
   HeldSnapshots,
@@ -50,6 +51,7 @@ import {
   type LongReaderListener,
   LongReaders,
   type OpenWriterLink,
+  parseToken,
   RemoteCommitter,
   type RequestHandler,
   recordTransaction,
@@ -62,9 +64,12 @@ import {
   type CheckpointMode,
   checkpoint,
   detach,
+  hasName,
   IndexHeader,
+  isSameState,
   ReaderRegistry,
   runAsync,
+  type StateName,
 } from './wal/index.js'
 
 /** Options of `Database.checkpoint`. */
@@ -72,12 +77,6 @@ export interface CheckpointRequest {
   /** SQLite's modes. Default `passive`. */
   readonly mode?: CheckpointMode
   readonly signal?: AbortSignal
-}
-
-/** Options of `Database.snapshot`. */
-export interface SnapshotOptions {
-  /** Shown to others once the snapshot is older than a second; up to 64 bytes of it. */
-  readonly label?: string
 }
 
 /** What a checkpoint did, as SQLite's `PRAGMA wal_checkpoint` reports it. */
@@ -232,7 +231,7 @@ export class Database {
     this.#commits = commits
     this.#host = {
       pages: () => this.#turn.current(),
-      pin: () => this.#pin(),
+      pin: () => this.#pin(this.#turn.pin()),
       schema: (pages) => this.#schemas.of(pages),
       newestSchema: () => this.#newestSchema(),
       submit: (operations, given) => this.#submit(operations, given),
@@ -333,21 +332,32 @@ export class Database {
   }
 
   /**
-   * The newest committed state, unchanged until `close`. Close it: an open one keeps the log from being started over.
-   * @throws ENDMARK_CLOSED; ENDMARK_CORRUPT; ENDMARK_INVALID_ARGUMENT
+   * The newest committed state, or the one that `token` names, unchanged until `close`. Close it: an open one keeps the log from
+   * being started over.
+   * @throws ENDMARK_SNAPSHOT_EXPIRED if the database no longer has the state of the token; ENDMARK_BUSY if a checkpoint is under
+   *   way, for which this blocks up to `timeout`; ENDMARK_CLOSED; ENDMARK_CORRUPT; ENDMARK_INVALID_ARGUMENT
    */
   snapshot(options: SnapshotOptions = {}): Snapshot {
-    const { label } = options
-    requireLabel(label)
-    const pin = this.#pin(label)
+    const { label, token } = resolveSnapshotOptions(options)
+    const held = token === undefined ? this.#turn.pin() : this.#holdPast(parseToken(token))
+    const pin = this.#pin(held, label)
     return new Snapshot({
       host: this.#host,
       pages: pin.pages,
       endMark: pin.endMark,
       schema: (pages) => this.#schemas.of(pages),
       assertOpen: () => pin.assertOpen(),
+      token: () => pin.token(),
       release: () => pin.release(),
     })
+  }
+
+  #holdPast(name: StateName): HeldPages {
+    this.#turn.assertOpen()
+    const own = this.#held.all().find((pin) => isSameState(pin.held.snapshot.header, name))
+    const held = own === undefined ? this.#pager.acquirePast(name) : this.#pager.hold(own.held)
+    if (held !== null) return held
+    throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', `${this.path} no longer has the state that this token names`)
   }
 
   /**
@@ -517,8 +527,8 @@ export class Database {
     for (const pin of this.#held.all()) pin.release()
   }
 
-  #pin(label: string | null = null): Pin {
-    return new Pin(this.#turn.pin(), label, { pager: this.#pager, all: this.#held })
+  #pin(held: HeldPages, label: string | null = null): Pin {
+    return new Pin(held, label, { pager: this.#pager, all: this.#held })
   }
 
   async #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
@@ -574,7 +584,7 @@ function requireLongReader(event: unknown): void {
 class Pin implements PinnedPages, HeldSnapshot {
   readonly pages: PageReader
   readonly label: string | null
-  readonly #held: HeldPages
+  readonly held: HeldPages
   readonly #pager: Pager
   readonly #all: HeldSnapshots<Pin>
   #isReleased = false
@@ -583,22 +593,22 @@ class Pin implements PinnedPages, HeldSnapshot {
   constructor(held: HeldPages, label: string | null, of: { readonly pager: Pager; readonly all: HeldSnapshots<Pin> }) {
     this.pages = held.pages
     this.label = label
-    this.#held = held
+    this.held = held
     this.#pager = of.pager
     this.#all = of.all
     this.#all.add(this)
   }
 
   get endMark(): number {
-    return this.#held.snapshot.endMark
+    return this.held.snapshot.endMark
   }
 
   get salt1(): number {
-    return this.#held.snapshot.header.salt1
+    return this.held.snapshot.header.salt1
   }
 
   get salt2(): number {
-    return this.#held.snapshot.header.salt2
+    return this.held.snapshot.header.salt2
   }
 
   assertOpen(): void {
@@ -608,6 +618,13 @@ class Pin implements PinnedPages, HeldSnapshot {
       throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
     }
     throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
+  }
+
+  token(): string {
+    const { snapshot } = this.held
+    if (hasName(snapshot.header) && snapshot.tryKeepGeneration()) return formatToken(snapshot.header)
+    const message = 'the log of this snapshot has been started over, or no read slot is free: too late for a token'
+    throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
   }
 
   expire(): void {
@@ -620,6 +637,6 @@ class Pin implements PinnedPages, HeldSnapshot {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#all.remove(this)
-    this.#pager.release(this.#held)
+    this.#pager.release(this.held)
   }
 }

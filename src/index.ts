@@ -91,9 +91,9 @@ async function startingOpener({ autoCheckpoint, walLimit, snapshotTimeout }: Res
   return { openLink, ready: async (timeoutMs) => link?.ready(timeoutMs) }
 }
 
-export type { CheckpointReport, CheckpointRequest, Database, SnapshotOptions } from './database.js'
+export type { CheckpointReport, CheckpointRequest, Database } from './database.js'
 export { EndmarkError, ERROR_CODES, type ErrorCode } from './errors.js'
-export type { OpenOptions } from './options.js'
+export type { OpenOptions, SnapshotOptions } from './options.js'
 export type { DatabaseStats } from './stats.js'
 export type {
   ColumnType,

@@ -37,6 +37,14 @@ export interface OpenOptions {
   snapshotTimeout?: number
 }
 
+/** Options of `Database.snapshot`. */
+export interface SnapshotOptions {
+  /** Shown to others once the snapshot is older than a second; up to 64 bytes of it. */
+  readonly label?: string
+  /** The `token` of a snapshot of any process or thread: the same state. */
+  readonly token?: string
+}
+
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
 
 const DEFAULTS: ResolvedOptions = {
@@ -88,9 +96,16 @@ export function requireSynchronous(value: unknown): asserts value is Synchronous
   if (!SYNCHRONOUS.includes(value)) throw notOneOf('synchronous', SYNCHRONOUS, value)
 }
 
-export function requireLabel(value: unknown): void {
-  if (value === undefined || typeof value === 'string') return
-  throw invalidArgument(`label is a string, not ${show(value)}`)
+/** @throws ENDMARK_INVALID_ARGUMENT */
+export function resolveSnapshotOptions(given: SnapshotOptions): SnapshotOptions {
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
+  for (const name of Object.keys(given)) {
+    if (name !== 'label' && name !== 'token')
+      throw invalidArgument(`there is no option ${show(name)}; known: label, token`)
+  }
+  const { label } = given
+  if (label !== undefined && typeof label !== 'string') throw invalidArgument(`label is a string, not ${show(label)}`)
+  return given
 }
 
 function requireBoolean(name: string, value: unknown): void {

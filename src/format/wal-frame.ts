@@ -40,6 +40,23 @@ export function framePageNumber(bytes: Uint8Array): number {
   return get32(bytes, PAGE_NUMBER_OFFSET)
 }
 
+/** What a frame header says of the state that ends with it. */
+export function commitFrameFields(bytes: Uint8Array): {
+  readonly commitMark: number
+  readonly salt1: number
+  readonly salt2: number
+  readonly checksum1: number
+  readonly checksum2: number
+} {
+  return {
+    commitMark: get32(bytes, COMMIT_MARK_OFFSET),
+    salt1: get32(bytes, SALT1_OFFSET),
+    salt2: get32(bytes, SALT2_OFFSET),
+    checksum1: get32(bytes, CHECKSUM1_OFFSET),
+    checksum2: get32(bytes, CHECKSUM2_OFFSET),
+  }
+}
+
 /** Complete frames that fit into a log of `size` bytes. */
 export function frameCountOf(size: number, pageSize: number): number {
   return size <= WAL_HEADER_SIZE ? 0 : Math.floor((size - WAL_HEADER_SIZE) / (FRAME_HEADER_SIZE + pageSize))

@@ -5,7 +5,7 @@
 import { unsupported } from '../errors.js'
 import { decodeFileHeader } from '../format/index.js'
 import { frameNumber, pageNumber } from '../units.js'
-import { type Snapshot, Snapshots, type Wal } from '../wal/index.js'
+import { type Snapshot, Snapshots, type StateName, type Wal } from '../wal/index.js'
 import type { Page } from './page.js'
 import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
 import { BufferPool, WritePages } from './write-pages.js'
@@ -43,6 +43,22 @@ export class Pager {
     try {
       this.#newest = { snapshot, pages: this.#source.reader(snapshot) }
       return this.#newest
+    } catch (error) {
+      snapshot.release()
+      throw error
+    }
+  }
+
+  /**
+   * A committed state by its name. The caller gives it back with `release`.
+   * @returns null if there is no such state any more
+   */
+  acquirePast(name: StateName): HeldPages | null {
+    const snapshot = this.#snapshots.acquirePast(name)
+    if (snapshot === null) return null
+    if (this.#newest?.snapshot === snapshot) return this.#newest
+    try {
+      return { snapshot, pages: this.#source.readerOfPast(snapshot) }
     } catch (error) {
       snapshot.release()
       throw error

@@ -25,4 +25,5 @@ export type {
 } from './request.js'
 export { CommitRequests, type CommitRequestsParts } from './request-handler.js'
 export { Snapshot } from './snapshot.js'
+export { formatToken, parseToken } from './token.js'
 export { Transaction } from './transaction.js'

@@ -5,6 +5,7 @@ export { type CheckpointMode, type CheckpointOptions, type CheckpointResult, che
 export type { FrameMap } from './frame-map.js'
 export { IndexHeader } from './index-header.js'
 export { type CommitBatch, type FramePage, LogAppender } from './log-append.js'
+export { hasName, isSameState, type StateName } from './past-state.js'
 export { type ReaderInfo, ReaderRegistry, type RegisteredReader, type Registration } from './reader-registry.js'
 export { type CommittedState, type FrameMapListener, type Snapshot, Snapshots } from './snapshot.js'
 export { Wal } from './wal.js'
