@@ -50,8 +50,13 @@ export interface Registration {
   release(): void
 }
 
-export function readerRegistryPath(path: string): string {
+function registryPath({ path }: VfsFile): string {
   return `${path}-readers`
+}
+
+/** Takes the file away; should that fail, it stays, and is as good as empty. @requires lock exclusive on the main file */
+export function removeReaderRegistry(vfs: Vfs, main: VfsFile): void {
+  quietly(undefined, () => vfs.remove(registryPath(main)))
 }
 
 export class ReaderRegistry {
@@ -64,7 +69,7 @@ export class ReaderRegistry {
 
   constructor(vfs: Vfs, main: VfsFile) {
     this.#vfs = vfs
-    this.#path = readerRegistryPath(main.path)
+    this.#path = registryPath(main)
     this.#main = main
   }
 

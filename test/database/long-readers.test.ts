@@ -2,7 +2,7 @@
  * Who holds the log: `stats().readers`, the event 'long-reader', and `snapshotTimeout`. READER-2: a snapshot is ended by its
  * owner only, and every read of it throws from then on, whatever has happened to the log meanwhile.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import type { LongReader } from '../../src/index.js'
@@ -49,6 +49,20 @@ test('a reader that is killed disappears from the list by itself', async (t) => 
   await other.kill()
   await until(() => db.stats().readers.length === 0, 'its end')
   t.true(existsSync(`${path}-readers`))
+})
+
+test('a folder in the place of the registry harms nobody', async (t) => {
+  const path = temporaryPath(t)
+  mkdirSync(`${path}-readers`)
+  const db = await openDatabase(t, path, INLINE)
+  await (await db.map<number, string>('m', MAP)).put(1, 'a')
+  const snapshot = db.snapshot()
+  await delay(1300)
+  t.deepEqual(db.stats().readers, [])
+  snapshot.close()
+  await db.close()
+  t.false(existsSync(`${path}-wal`), 'closed in order')
+  rmdirSync(`${path}-readers`)
 })
 
 test('short snapshots and iterators never touch the registry', async (t) => {
