@@ -69,6 +69,11 @@ export class Pager {
     return new WritePages(pages, this.#pool, this.#source.lockBytePage)
   }
 
+  /** A batch of changes behind one that is not published yet, and that it keeps from being closed. @requires lock WRITE */
+  beginBehind(before: WritePages): WritePages {
+    return new WritePages(before, this.#pool, this.#source.lockBytePage)
+  }
+
   /**
    * Changes on a held state that nobody else sees and that are thrown away: the caller ends them with `forget`.
    * @throws ENDMARK_UNSUPPORTED if that state must not be written to
@@ -105,9 +110,14 @@ export class Pager {
     this.#writablePageOne = pageOne
   }
 
-  /** Follows a batch that was just published. The pages must not be used any more. @requires lock WRITE */
-  endWrite(published: readonly Page[]): void {
-    this.#snapshots.follow()
+  /**
+   * Follows a batch that was just published. The pages must not be used any more.
+   * @param next the batch behind it, if there is one: goes on over what is published, and the one before is closed
+   * @requires lock WRITE
+   */
+  endWrite(published: readonly Page[], next: WritePages | null = null): void {
+    const state = this.#snapshots.follow()
     this.#source.adopt(published, frameNumber(this.#wal.header.endMark - published.length + 1))
+    next?.rebase(this.#source.reader(state))
   }
 }

@@ -15,8 +15,7 @@ import { countChange, getSchemaCookie, setPageCount } from '../format/index.js'
 import { type PageNumber, pageNumber } from '../units.js'
 import { Page } from './page.js'
 import { allocatePage, type FreelistHost, freePage } from './page-allocator.js'
-import type { CommittedPages } from './page-source.js'
-import type { PageWriter } from './pages.js'
+import type { PageReader, PageWriter } from './pages.js'
 
 const PAGE_ONE = pageNumber(1)
 /** Buffers kept for the next batches. */
@@ -53,10 +52,16 @@ export class BufferPool {
   }
 }
 
-export class WritePages implements PageWriter, FreelistHost {
+/** The state below a batch: a committed one, or that of the batch before it, while that one is being made durable. */
+export type WriteBase = PageReader & {
+  /** Nobody reads it any more. */
+  close(): void
+}
+
+export class WritePages implements PageWriter, FreelistHost, WriteBase {
   readonly pageSize: number
   readonly usableSize: number
-  readonly #base: CommittedPages
+  #base: WriteBase
   readonly #lockBytePage: PageNumber
   readonly #pool: BufferPool
   readonly #dirty = new Map<PageNumber, Page>()
@@ -64,7 +69,7 @@ export class WritePages implements PageWriter, FreelistHost {
   #pageCount: number
   #editCount = 0
 
-  constructor(base: CommittedPages, pool: BufferPool, lockBytePage: PageNumber) {
+  constructor(base: WriteBase, pool: BufferPool, lockBytePage: PageNumber) {
     this.#base = base
     this.#pool = pool
     this.#lockBytePage = lockBytePage
@@ -186,8 +191,25 @@ export class WritePages implements PageWriter, FreelistHost {
     return [...this.#dirty.values()].sort((a, b) => a.number - b.number)
   }
 
+  /** Whether the state below is a committed one. */
+  get isOnCommitted(): boolean {
+    return !(this.#base instanceof WritePages)
+  }
+
+  /** Whether the batch leaves the schema as it was. */
+  get keepsSchema(): boolean {
+    return this.schemaCookie === this.#base.schemaCookie
+  }
+
+  /** The batch below was published: `base` is the same state, as everyone sees it. */
+  rebase(base: WriteBase): void {
+    const below = this.#base
+    this.#base = base
+    below.close()
+  }
+
   /** Ends the batch, whatever became of it: its buffers are used again, so its pages must not be. */
-  discard(): void {
+  close(): void {
     this.forget()
     this.#base.close()
   }

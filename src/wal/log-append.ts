@@ -6,6 +6,9 @@
  * the last with the commit mark; (3) sync as the mode asks (DUR-1); (4) hash slots; (5) header. A crash before (5)
  * leaves frames past the end mark, which do not exist for anyone; a failure makes them unreadable besides, so that no
  * recovery takes a batch that was rejected for committed.
+ *
+ * The frames of a next batch may be written while this one syncs: they stand behind its own, their checksums go on from
+ * there, and they are synced and published after it. Should this one fail, so has the next.
  */
 import { assert } from '../assert.js'
 import { FRAME_HEADER_SIZE, isNativeBigEndian, sealFrame, WalChecksum } from '../format/index.js'
@@ -25,8 +28,13 @@ export interface CommitBatch {
   /** Pages of the database after the commit. */
   readonly pageCount: number
   readonly synchronous: Synchronous
-  /** Sync on the calling thread, for a lone caller on a disk that is faster than a trip through the thread pool. */
-  readonly syncInline: boolean
+}
+
+/** A batch whose frames stand in the log and that is not published yet. */
+export interface AppendedBatch extends CommitBatch {
+  /** As it will be published. */
+  readonly header: IndexHeader
+  readonly first: FrameNumber
 }
 
 const BUFFER_SIZE_BYTES = 1 << 20
@@ -40,8 +48,9 @@ export class LogAppender {
   readonly #wal: Wal
   /** Frames are put together here, as many as fit, and written in one call. */
   #buffer = new Uint8Array(0)
-  /** The header of the batch under way; one at a time, as WRITE is held. */
-  readonly #header = new IndexHeader()
+  /** Headers of the batches under way, two at most, in turn. */
+  readonly #headers = [new IndexHeader(), new IndexHeader()] as const
+  #turn: 0 | 1 = 0
   /** Length of the log as it was when it was last asked for; it may have been cut since. */
   #knownSize = 0
 
@@ -50,37 +59,69 @@ export class LogAppender {
   }
 
   /**
-   * Appends, syncs and publishes one batch.
+   * Writes the frames of a batch behind the log, or behind those of the batch before it, which is not published yet.
    * @requires lock WRITE, with `wal.header` up to date
    * @throws ENDMARK_IO: nothing of the batch is visible or will be
    */
-  *append(batch: CommitBatch): Blocking<void> {
+  *write(batch: CommitBatch, before: AppendedBatch | null = null): Blocking<AppendedBatch> {
     const wal = this.#wal
     wal.locks.assertHeld('WRITE')
     wal.assertHealthy()
-    assert(batch.pages.length > 0, 'a commit without pages')
+    const { pages } = batch
+    assert(pages.length > 0, 'a commit without pages')
     // A copy: until everything is durable the connection's own header stays what is published.
-    const header = this.#header
-    header.copyFrom(wal.header)
+    this.#turn = this.#turn === 0 ? 1 : 0
+    const header = this.#headers[this.#turn]
+    assert(header !== before?.header, 'there are at most two batches under way')
+    header.copyFrom(before?.header ?? wal.header)
     if (header.endMark === NO_FRAME) yield* this.#startLog(header, batch)
     const sums = new WalChecksum(header.isBigEndianChecksum)
     sums.set(header.frameChecksum1, header.frameChecksum2)
-    const first = header.endMark + 1
-    const { pages } = batch
+    const first = frameNumber(header.endMark + 1)
     try {
       this.#writeFrames(batch, header, sums)
       this.#growPast(frameNumber(header.endMark + pages.length))
-      if (batch.synchronous === 'full' || batch.synchronous === 'extra') yield* wal.syncLog(batch)
-      for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
     } catch (error) {
-      this.#eraseFrame(frameNumber(first))
+      this.#eraseFrame(first)
       throw error
     }
     header.setFrameChecksum(sums.s0, sums.s1)
     header.advance(frameNumber(header.endMark + pages.length), batch.pageCount)
+    return { ...batch, header, first }
+  }
+
+  /**
+   * Makes what was written durable, as the mode asks.
+   * @throws ENDMARK_IO: nothing of the batch, or of one behind it, is visible or will be
+   */
+  *sync(batch: AppendedBatch, options: { readonly syncInline: boolean }): Blocking<void> {
+    if (batch.synchronous !== 'full' && batch.synchronous !== 'extra') return
+    try {
+      yield* this.#wal.syncLog(options)
+    } catch (error) {
+      this.#eraseFrame(batch.first)
+      throw error
+    }
+  }
+
+  /**
+   * Makes a batch visible to everyone.
+   * @requires lock WRITE, held since the batch was written
+   * @throws ENDMARK_IO, ENDMARK_CORRUPT: as `sync`
+   */
+  publish({ header, first, pages, synchronous }: AppendedBatch): void {
+    const wal = this.#wal
+    wal.locks.assertHeld('WRITE')
+    assert(wal.header.endMark === first - 1, () => `frame ${first} is published behind ${wal.header.endMark}`)
+    try {
+      for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
+    } catch (error) {
+      this.#eraseFrame(first)
+      throw error
+    }
     wal.index.publish(header)
     wal.header.copyFrom(header)
-    if (batch.synchronous !== 'off') wal.hasDurableCommits = true
+    if (synchronous !== 'off') wal.hasDurableCommits = true
   }
 
   /**
@@ -114,7 +155,7 @@ export class LogAppender {
     header.copyChangeOf(wal.header)
     header.setSalts(salt1, salt2)
     header.setFrameChecksum(checksum1, checksum2)
-    if (batch.synchronous !== 'off' || wal.hasDurableCommits) yield* wal.syncLog(batch)
+    if (batch.synchronous !== 'off' || wal.hasDurableCommits) yield* wal.syncLog()
   }
 
   /** Writes the frames behind the end mark of `header`, the header of their generation. */
