@@ -17,9 +17,18 @@
  * before it is published, and nothing is published before it is as durable as its mode asks.
  */
 import { abortError, EndmarkError } from '../errors.js'
-import type { Page, Pager, WritePages } from '../pager/index.js'
+import { DIRTY_LIMIT_BYTES } from '../limits.js'
+import { type DirtyLimit, dirtyPagesMax, type Page, type Pager, type WritePages } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
-import { type AppendedBatch, type Blocking, LogAppender, runAsync, runSync, type Wal } from '../wal/index.js'
+import {
+  type AppendedBatch,
+  type Blocking,
+  LogAppender,
+  type LogSpill,
+  runAsync,
+  runSync,
+  type Wal,
+} from '../wal/index.js'
 import { WriteGap } from './write-gap.js'
 
 /** One transaction: changes `pages`, and may be run again on another state. */
@@ -98,6 +107,7 @@ export class GroupCommit {
   readonly #hooks: GroupCommitHooks
   readonly #appender: LogAppender
   readonly #gap: WriteGap
+  readonly #dirtyPagesMax: number
   #queue: Waiting[] = []
   #isScheduled = false
   /** A blocking commit is on the stack. */
@@ -122,10 +132,12 @@ export class GroupCommit {
   #batchCount = 0
   #transactionCount = 0
 
-  constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks) {
+  /** @param dirtyLimitBytes how much a batch may change in memory */
+  constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks, dirtyLimitBytes: number = DIRTY_LIMIT_BYTES) {
     this.#wal = wal
     this.#pager = pager
     this.#hooks = hooks
+    this.#dirtyPagesMax = dirtyPagesMax(dirtyLimitBytes, wal.pageSize)
     this.#appender = new LogAppender(wal)
     this.#gap = new WriteGap(wal)
   }
@@ -346,7 +358,15 @@ export class GroupCommit {
   /** Runs transactions and writes what they changed; whatever fails is their outcome. @requires lock WRITE */
   *#prepare(transactions: readonly Waiting[], before: Batch | null): Blocking<Batch> {
     const startMs = this.#wal.vfs.now()
-    const pages = before === null ? this.#begin() : this.#pager.beginBehind(before.pages)
+    let spill: LogSpill | null = null
+    const limit = {
+      pages: this.#dirtyPagesMax,
+      spill: () => {
+        spill = this.#appender.spill(before?.written ?? null)
+        return spill
+      },
+    }
+    const pages = before === null ? this.#begin(limit) : this.#pager.beginBehind(before.pages, limit)
     try {
       const synchronous = apply(transactions, pages)
       this.#hooks.beforeAppend(pages)
@@ -354,7 +374,10 @@ export class GroupCommit {
       const written =
         dirty.length === 0
           ? null
-          : yield* this.#appender.write({ pages: dirty, pageCount: pages.pageCount, synchronous }, before?.written)
+          : yield* this.#appender.write(
+              { pages: dirty, pageCount: pages.pageCount, synchronous },
+              { before: before?.written ?? null, spill },
+            )
       return { transactions: this.#putBack(transactions), pages, dirty, written, startMs }
     } catch (error) {
       // Nothing of it stands in the log for anyone: a batch that changes nothing, behind which none is prepared.
@@ -364,10 +387,10 @@ export class GroupCommit {
     }
   }
 
-  #begin(): WritePages {
+  #begin(limit: DirtyLimit): WritePages {
     this.#gap.locked()
     this.#hooks.beforeBatch()
-    return this.#pager.beginWrite()
+    return this.#pager.beginWrite(limit)
   }
 
   /** What did not fit into a batch goes first into the next one. @returns those that did */

@@ -5,5 +5,6 @@ export { type CheckpointMode, type CheckpointOptions, type CheckpointResult, che
 export type { FrameMap } from './frame-map.js'
 export { IndexHeader } from './index-header.js'
 export { type AppendedBatch, type CommitBatch, type FramePage, LogAppender } from './log-append.js'
+export { LogSpill } from './log-spill.js'
 export { type CommittedState, type FrameMapListener, type Snapshot, Snapshots } from './snapshot.js'
 export { Wal } from './wal.js'

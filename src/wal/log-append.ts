@@ -13,8 +13,9 @@
 import { assert } from '../assert.js'
 import { FRAME_HEADER_SIZE, isNativeBigEndian, sealFrame, WalChecksum } from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, type Synchronous } from '../units.js'
-import type { Blocking } from '../vfs/index.js'
+import { type Blocking, runSync } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
+import { LogSpill } from './log-spill.js'
 import type { Wal } from './wal.js'
 import { WalFile } from './wal-file.js'
 
@@ -34,7 +35,25 @@ export interface CommitBatch {
 export interface AppendedBatch extends CommitBatch {
   /** As it will be published. */
   readonly header: IndexHeader
+  /** Of what was spilled, or else of `pages`, which follow. */
   readonly first: FrameNumber
+  readonly spill: LogSpill | null
+}
+
+export interface WrittenBefore {
+  /** The batch that this one is prepared behind. */
+  readonly before: AppendedBatch | null
+  /** What this batch has written already. */
+  readonly spill: LogSpill | null
+}
+
+interface FramePlace {
+  /** The frame behind which to write. */
+  readonly end: FrameNumber
+  /** The header of their generation. */
+  readonly header: IndexHeader
+  /** Of the last one. */
+  readonly commitMark: number
 }
 
 const BUFFER_SIZE_BYTES = 1 << 20
@@ -59,35 +78,54 @@ export class LogAppender {
   }
 
   /**
-   * Writes the frames of a batch behind the log, or behind those of the batch before it, which is not published yet.
+   * Writes the frames of a batch behind the log, behind those of the batch before it, which is not published yet, or behind those
+   * that the batch has spilled.
    * @requires lock WRITE, with `wal.header` up to date
    * @throws ENDMARK_IO: nothing of the batch is visible or will be
    */
-  *write(batch: CommitBatch, before: AppendedBatch | null = null): Blocking<AppendedBatch> {
+  *write(batch: CommitBatch, { before, spill }: WrittenBefore): Blocking<AppendedBatch> {
     const wal = this.#wal
     wal.locks.assertHeld('WRITE')
     wal.assertHealthy()
-    const { pages } = batch
+    const { pages, pageCount } = batch
     assert(pages.length > 0, 'a commit without pages')
     // A copy: until everything is durable the connection's own header stays what is published.
     this.#turn = this.#turn === 0 ? 1 : 0
     const header = this.#headers[this.#turn]
     assert(header !== before?.header, 'there are at most two batches under way')
-    header.copyFrom(before?.header ?? wal.header)
-    if (header.endMark === NO_FRAME) yield* this.#startLog(header, batch)
-    const sums = new WalChecksum(header.isBigEndianChecksum)
-    sums.set(header.frameChecksum1, header.frameChecksum2)
+    header.copyFrom(spill?.header ?? before?.header ?? wal.header)
+    if (spill === null && header.endMark === NO_FRAME) yield* this.#startLog(header, batch.synchronous)
+    const sums = spill?.sums ?? sumsOf(header)
     const first = frameNumber(header.endMark + 1)
+    const end = spill?.end ?? header.endMark
+    const last = frameNumber(end + pages.length)
     try {
-      this.#writeFrames(batch, header, sums)
-      this.#growPast(frameNumber(header.endMark + pages.length))
+      this.#writeFrames(pages, { end, header, commitMark: pageCount }, sums)
+      this.#growPast(last)
     } catch (error) {
       this.#eraseFrame(first)
       throw error
     }
     header.setFrameChecksum(sums.s0, sums.s1)
-    header.advance(frameNumber(header.endMark + pages.length), batch.pageCount)
-    return { ...batch, header, first }
+    header.advance(last, pageCount)
+    return { ...batch, header, first, spill }
+  }
+
+  /**
+   * A place for changed pages of a batch that memory has no room for, behind the log or the batch before.
+   * @requires lock WRITE, with `wal.header` up to date
+   * @throws ENDMARK_IO
+   */
+  spill(before: AppendedBatch | null): LogSpill {
+    const wal = this.#wal
+    wal.locks.assertHeld('WRITE')
+    wal.assertHealthy()
+    const header = (before?.header ?? wal.header).clone()
+    // As for the strongest mode: nobody knows yet which one the batch will have.
+    if (header.endMark === NO_FRAME) runSync(this.#startLog(header, 'full'))
+    return new LogSpill(wal, header, sumsOf(header), (pages, end, sums) =>
+      this.#writeFrames(pages, { end, header, commitMark: 0 }, sums),
+    )
   }
 
   /**
@@ -109,12 +147,15 @@ export class LogAppender {
    * @requires lock WRITE, held since the batch was written
    * @throws ENDMARK_IO, ENDMARK_CORRUPT: as `sync`
    */
-  publish({ header, first, pages, synchronous }: AppendedBatch): void {
+  publish({ header, first, pages, synchronous, spill }: AppendedBatch): void {
     const wal = this.#wal
     wal.locks.assertHeld('WRITE')
     assert(wal.header.endMark === first - 1, () => `frame ${first} is published behind ${wal.header.endMark}`)
     try {
-      for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(first + i), pages[i]!.number)
+      const spilledCount = spill?.count ?? 0
+      for (let i = 0; i < spilledCount; i++) wal.index.addFrame(frameNumber(first + i), spill!.pageNumber(i))
+      const behind = first + spilledCount
+      for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(behind + i), pages[i]!.number)
     } catch (error) {
       this.#eraseFrame(first)
       throw error
@@ -138,7 +179,7 @@ export class LogAppender {
   }
 
   /** Writes the header of a new generation with the salts that were published for it. */
-  *#startLog(header: IndexHeader, batch: CommitBatch): Blocking<void> {
+  *#startLog(header: IndexHeader, synchronous: Synchronous): Blocking<void> {
     const wal = this.#wal
     // SQLite publishes zeros for a log that never had a frame, and draws the salts when it writes the first.
     const isUnsalted = header.salt1 === 0 && header.salt2 === 0
@@ -155,22 +196,21 @@ export class LogAppender {
     header.copyChangeOf(wal.header)
     header.setSalts(salt1, salt2)
     header.setFrameChecksum(checksum1, checksum2)
-    if (batch.synchronous !== 'off' || wal.hasDurableCommits) yield* wal.syncLog()
+    if (synchronous !== 'off' || wal.hasDurableCommits) yield* wal.syncLog()
   }
 
-  /** Writes the frames behind the end mark of `header`, the header of their generation. */
-  #writeFrames({ pages, pageCount }: CommitBatch, header: IndexHeader, sums: WalChecksum): void {
+  #writeFrames(pages: readonly FramePage[], { end, header, commitMark }: FramePlace, sums: WalChecksum): void {
     const wal = this.#wal
     const { pageSize } = wal
     const frameSize = FRAME_HEADER_SIZE + pageSize
     const buffer = this.#reserve(pages.length * frameSize, frameSize)
     const fields = { pageNumber: 0, commitMark: 0, salt1: header.salt1, salt2: header.salt2 }
-    let frame = header.endMark + 1
+    let frame = end + 1
     let used = 0
     for (let i = 0; i < pages.length; i++) {
       const page = pages[i]!
       fields.pageNumber = page.number
-      fields.commitMark = i === pages.length - 1 ? pageCount : 0
+      fields.commitMark = i === pages.length - 1 ? commitMark : 0
       buffer.set(page.bytes, used + FRAME_HEADER_SIZE)
       sealFrame(buffer, used, pageSize, fields, sums)
       used += frameSize
@@ -202,4 +242,10 @@ export class LogAppender {
     if (this.#buffer.length < size) this.#buffer = new Uint8Array(size)
     return this.#buffer
   }
+}
+
+function sumsOf(header: IndexHeader): WalChecksum {
+  const sums = new WalChecksum(header.isBigEndianChecksum)
+  sums.set(header.frameChecksum1, header.frameChecksum2)
+  return sums
 }

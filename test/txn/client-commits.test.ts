@@ -210,7 +210,9 @@ test('a function that ran on the state before a batch under way is validated beh
     if (event.operation !== 'datasync' || !event.path.endsWith('-wal') || behind !== null) return
     behind = [send(client, stale), send(client, other)]
   }
-  const puts = [2, 3].map((number) => send(client, request(number, [counters.putOperation(engine.schema(), 'a', number)])))
+  const puts = [2, 3].map((number) =>
+    send(client, request(number, [counters.putOperation(engine.schema(), 'a', number)])),
+  )
   t.deepEqual(await Promise.all(puts), [COMMITTED, COMMITTED])
   t.deepEqual(await Promise.all(behind!), [{ kind: 'conflict' }, COMMITTED])
   t.deepEqual([counters.get('a'), counters.get('b')], [3, 1])
