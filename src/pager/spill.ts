@@ -1,6 +1,6 @@
 /**
  * Changed pages of one batch that were too many for memory. They stand in the log as frames without a commit mark, which do
- * not exist for anyone, and only this batch knows where. Of a page that was changed and left again the newest frame counts.
+ * not exist for anyone, and only this batch knows where (TXN-9). Of a page that was changed and left again the newest frame counts.
  *
  * A savepoint remembers how many frames there were; undone, the log goes on from there as if the later ones had never been
  * written. Memory: a few words for each frame.

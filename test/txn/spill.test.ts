@@ -1,6 +1,6 @@
 /**
  * Transactions that change more than may stay in memory: pages leave it for the log, where they are nothing without the commit
- * (TXN-1, TXN-3). With `dirtyLimit` 0 that begins at 64 pages.
+ * (TXN-1, TXN-3, TXN-9). With `dirtyLimit` 0 that begins at 64 pages.
  */
 import { copyFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
