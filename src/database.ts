@@ -8,7 +8,7 @@
 import { EndmarkError, invalidArgument } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import { type ResolvedOptions, requireSynchronous, resolveSnapshotOptions, type SnapshotOptions } from './options.js'
-import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
+import { dirtyPagesMax, type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
   type ColumnValue,
@@ -211,23 +211,28 @@ export class Database {
       delegate: () => this.#delegateCheckpoint(),
       blocked: () => longReaders.blocked(),
     })
-    const commits = new GroupCommit(wal, this.#pager, {
-      beforeBlocking: () => this.#autoCheckpoint.giveWay(),
-      beforeLock: (request) => room.wait(request),
-      beforeBatch: () => {
-        this.#committer.locked()
-        this.#turn.release()
+    const commits = new GroupCommit(
+      wal,
+      this.#pager,
+      {
+        beforeBlocking: () => this.#autoCheckpoint.giveWay(),
+        beforeLock: (request) => room.wait(request),
+        beforeBatch: () => {
+          this.#committer.locked()
+          this.#turn.release()
+        },
+        beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
+        published: (pages) => {
+          this.#know(this.#schemas.of(pages))
+          this.#committer.published()
+        },
+        afterCommit: (commit) => {
+          this.#autoCheckpoint.afterCommit(commit)
+          longReaders.look()
+        },
       },
-      beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
-      published: (pages) => {
-        this.#know(this.#schemas.of(pages))
-        this.#committer.published()
-      },
-      afterCommit: (commit) => {
-        this.#autoCheckpoint.afterCommit(commit)
-        longReaders.look()
-      },
-    })
+      options.dirtyLimit,
+    )
     this.#commits = commits
     this.#host = {
       pages: () => this.#turn.current(),
@@ -502,7 +507,13 @@ export class Database {
 
   #remoteCommitter(inline: InlineCommitter, openLink: OpenWriterLink): RemoteCommitter {
     const { wal } = this.#attachment
-    const parts = { host: this.#host, pager: this.#pager, turn: this.#turn, schemas: this.#schemas }
+    const parts = {
+      host: this.#host,
+      pager: this.#pager,
+      turn: this.#turn,
+      schemas: this.#schemas,
+      dirtyPagesMax: dirtyPagesMax(this.#options.dirtyLimit, wal.pageSize),
+    }
     return new RemoteCommitter({
       path: this.path,
       wal,

@@ -1,8 +1,8 @@
 /**
  * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
  */
-import { invalidArgument, unsupported } from './errors.js'
-import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
+import { invalidArgument } from './errors.js'
+import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, DIRTY_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
 import type { Synchronous } from './units.js'
 
 export interface OpenOptions {
@@ -25,6 +25,11 @@ export interface OpenOptions {
   timeout?: number
   /** Bytes that decoded pages may take. Default 64 MiB. */
   cacheLimit?: number
+  /**
+   * Bytes that a transaction may change in memory; what is more goes to the log before its commit, and is nothing there without
+   * it. At least 64 pages are kept. Default 64 MiB.
+   */
+  dirtyLimit?: number
   /**
    * Bytes of the log in use past which commits wait until it has been started over, up to `timeout`, and then fail with
    * ENDMARK_WAL_FULL. Where a writer process commits, its own limit counts. Default: none.
@@ -56,24 +61,21 @@ const DEFAULTS: ResolvedOptions = {
   autoCheckpoint: AUTO_CHECKPOINT_FRAMES,
   timeout: TIMEOUT_MS,
   cacheLimit: CACHE_LIMIT_BYTES,
+  dirtyLimit: DIRTY_LIMIT_BYTES,
   walLimit: Number.POSITIVE_INFINITY,
   snapshotTimeout: Number.POSITIVE_INFINITY,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
 const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
-/** Options that the API has and this version does not keep: ignoring one would promise what it asks for. */
-const NOT_BUILT = ['dirtyLimit']
 
 /**
- * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed; ENDMARK_UNSUPPORTED for one that
- *   is not built yet
+ * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed
  */
 export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidArgument(`options are an object, not ${show(given)}`)
   for (const name of Object.keys(given)) {
-    if (NOT_BUILT.includes(name)) throw unsupported(`the option ${name}: this version has no such limit`)
     if (!Object.hasOwn(DEFAULTS, name))
       throw invalidArgument(`there is no option ${show(name)}; known: ${Object.keys(DEFAULTS).join(', ')}`)
   }
@@ -86,6 +88,7 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   requireNumber('autoCheckpoint', options.autoCheckpoint)
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
+  requireNumber('dirtyLimit', options.dirtyLimit)
   requireNumber('walLimit', options.walLimit)
   requireNumber('snapshotTimeout', options.snapshotTimeout)
   if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)

@@ -54,6 +54,11 @@ export interface WriterEnd {
   readonly failure: Error | null
 }
 
+/**
+ * Of so few transactions a batch is not worth the trip through the thread pool, and little of the next one could be prepared meanwhile.
+ */
+const SYNC_INLINE_MAX = 8
+
 /** How often to look whether the disk has failed us, or nobody has been here for long. */
 const WATCH_MS = 25
 
@@ -95,7 +100,7 @@ export class WriterProcess {
         framesHeld,
       }),
     )
-    this.#control.syncInlineUpTo(Number.POSITIVE_INFINITY)
+    this.#control.syncInlineUpTo(SYNC_INLINE_MAX)
     this.#control.delegateCheckpoints(() => this.#checkpointer.request())
   }
 

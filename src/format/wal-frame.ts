@@ -48,13 +48,19 @@ export function commitFrameFields(bytes: Uint8Array): {
   readonly checksum1: number
   readonly checksum2: number
 } {
+  const [checksum1, checksum2] = readFrameChecksum(bytes)
   return {
     commitMark: get32(bytes, COMMIT_MARK_OFFSET),
     salt1: get32(bytes, SALT1_OFFSET),
     salt2: get32(bytes, SALT2_OFFSET),
-    checksum1: get32(bytes, CHECKSUM1_OFFSET),
-    checksum2: get32(bytes, CHECKSUM2_OFFSET),
+    checksum1,
+    checksum2,
   }
+}
+
+/** The sums that stand in a frame header. */
+export function readFrameChecksum(bytes: Uint8Array): [checksum1: number, checksum2: number] {
+  return [get32(bytes, CHECKSUM1_OFFSET), get32(bytes, CHECKSUM2_OFFSET)]
 }
 
 /** Complete frames that fit into a log of `size` bytes. */
