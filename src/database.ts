@@ -6,7 +6,8 @@
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
 import { EndmarkError, invalidArgument } from './errors.js'
-import { type ResolvedOptions, requireSynchronous } from './options.js'
+import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
+import { type ResolvedOptions, requireSynchronous, resolveSnapshotOptions, type SnapshotOptions } from './options.js'
 import { dirtyPagesMax, type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
@@ -41,9 +42,16 @@ import {
   type CommitCounts,
   CommitRequests,
   type Committer,
+  formatToken,
   GroupCommit,
+  type HeldSnapshot,
+  HeldSnapshots,
   InlineCommitter,
+  LogRoom,
+  type LongReaderListener,
+  LongReaders,
   type OpenWriterLink,
+  parseToken,
   RemoteCommitter,
   type RequestHandler,
   recordTransaction,
@@ -51,7 +59,18 @@ import {
   type Transaction,
 } from './txn/index.js'
 import { pageNumber, type Synchronous } from './units.js'
-import { type Attachment, type CheckpointMode, checkpoint, detach, IndexHeader, runAsync } from './wal/index.js'
+import {
+  type Attachment,
+  type CheckpointMode,
+  checkpoint,
+  detach,
+  hasName,
+  IndexHeader,
+  isSameState,
+  ReaderRegistry,
+  runAsync,
+  type StateName,
+} from './wal/index.js'
 
 /** Options of `Database.checkpoint`. */
 export interface CheckpointRequest {
@@ -136,7 +155,9 @@ export class Database {
   #requests: CommitRequests | null = null
   readonly #clientCommits = new ClientCommits(this.#batchSchemas)
   readonly #autoCheckpoint: AutoCheckpoint
-  readonly #pins = new Set<Pin>()
+  readonly #registry: ReaderRegistry
+  readonly #held: HeldSnapshots<Pin>
+  readonly #longReaders: LongReaders
   /** The schema that is known of the state with this header. */
   #knownSchema: Schema | null = null
   readonly #knownHeader = new IndexHeader()
@@ -168,18 +189,34 @@ export class Database {
     this.#pager = new Pager(wal, { usableSize: header.usableSize, cacheLimitBytes: options.cacheLimit })
     this.#pager.verify(options)
     this.#turn = new TurnPages(wal, this.#pager)
+    this.#registry = new ReaderRegistry(wal.vfs, wal.main)
+    this.#held = new HeldSnapshots(wal, this.#registry)
     const { synchronous, autoCheckpoint } = options
+    const longReaders = new LongReaders(wal, this.#registry, {
+      frames: autoCheckpoint === 0 ? AUTO_CHECKPOINT_FRAMES : autoCheckpoint,
+      snapshotTimeoutMs: options.snapshotTimeout,
+      expired: () => this.#held.look(),
+    })
+    this.#longReaders = longReaders
     this.#autoCheckpoint = new AutoCheckpoint(wal, {
       frames: autoCheckpoint,
       synchronous,
       betweenBatches: (work) => commits.between(work),
       delegate: () => this.#delegateCheckpoint() || this.#askForCheckpoint(),
     })
+    const room = new LogRoom(wal, this.#pager, {
+      limitBytes: options.walLimit,
+      synchronous,
+      letGo: () => this.#turn.release(),
+      delegate: () => this.#delegateCheckpoint(),
+      blocked: () => longReaders.blocked(),
+    })
     const commits = new GroupCommit(
       wal,
       this.#pager,
       {
         beforeBlocking: () => this.#autoCheckpoint.giveWay(),
+        beforeLock: (request) => room.wait(request),
         beforeBatch: () => {
           this.#committer.locked()
           this.#turn.release()
@@ -189,14 +226,17 @@ export class Database {
           this.#know(this.#schemas.of(pages))
           this.#committer.published()
         },
-        afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
+        afterCommit: (commit) => {
+          this.#autoCheckpoint.afterCommit(commit)
+          longReaders.look()
+        },
       },
       options.dirtyLimit,
     )
     this.#commits = commits
     this.#host = {
       pages: () => this.#turn.current(),
-      pin: () => this.#pin(),
+      pin: () => this.#pin(this.#turn.pin()),
       schema: (pages) => this.#schemas.of(pages),
       newestSchema: () => this.#newestSchema(),
       submit: (operations, given) => this.#submit(operations, given),
@@ -297,28 +337,60 @@ export class Database {
   }
 
   /**
-   * The newest committed state, unchanged until `close`. Close it: an open one keeps the log from being started over.
-   * @throws ENDMARK_CLOSED; ENDMARK_CORRUPT
+   * The newest committed state, or the one that `token` names, unchanged until `close`. Close it: an open one keeps the log from
+   * being started over.
+   * @throws ENDMARK_SNAPSHOT_EXPIRED if the database no longer has the state of the token; ENDMARK_BUSY if a checkpoint is under
+   *   way, for which this blocks up to `timeout`; ENDMARK_CLOSED; ENDMARK_CORRUPT; ENDMARK_INVALID_ARGUMENT
    */
-  snapshot(): Snapshot {
-    const pin = this.#pin()
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    const { label, token } = resolveSnapshotOptions(options)
+    const held = token === undefined ? this.#turn.pin() : this.#holdPast(parseToken(token))
+    const pin = this.#pin(held, label)
     return new Snapshot({
       host: this.#host,
       pages: pin.pages,
       endMark: pin.endMark,
       schema: (pages) => this.#schemas.of(pages),
       assertOpen: () => pin.assertOpen(),
+      token: () => pin.token(),
       release: () => pin.release(),
     })
+  }
+
+  #holdPast(name: StateName): HeldPages {
+    this.#turn.assertOpen()
+    const own = this.#held.all().find((pin) => isSameState(pin.held.snapshot.header, name))
+    const held = own === undefined ? this.#pager.acquirePast(name) : this.#pager.hold(own.held)
+    if (held !== null) return held
+    throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', `${this.path} no longer has the state that this token names`)
+  }
+
+  /**
+   * Calls back when the log cannot be started over because of a reader that is older than a second: with the oldest one, at
+   * most once a second, after a commit or checkpoint of this Database, or while one waits for room in the log.
+   */
+  on(event: 'long-reader', listener: LongReaderListener): this {
+    requireLongReader(event)
+    this.#longReaders.on(listener)
+    return this
+  }
+
+  /** No longer calls back. */
+  off(event: 'long-reader', listener: LongReaderListener): this {
+    requireLongReader(event)
+    this.#longReaders.off(listener)
+    return this
   }
 
   /** Pages, log, backfill and read marks as they are now; counts of this Database. */
   stats(): DatabaseStats {
     const pages = this.#turn.current()
+    this.#held.look()
     return collectStats(this.#attachment.wal, pages, {
       checkpoints: this.#autoCheckpoint.completed,
       checkpointFailure: this.#autoCheckpoint.failure,
-      openSnapshots: this.#pins.size,
+      openSnapshots: this.#held.count,
+      readers: this.#longReaders.list(),
       writer: this.#committer.status,
     })
   }
@@ -350,6 +422,7 @@ export class Database {
     const { busy, ...frames } = await runAsync(
       checkpoint(this.#attachment.wal, { mode, synchronous, timeoutMs: timeout, signal }),
     )
+    this.#longReaders.look()
     return { busy: busy ? 1 : 0, ...frames }
   }
 
@@ -373,8 +446,10 @@ export class Database {
     await this.#committer.close()
     this.#releasePins()
     this.#turn.close()
-    await this.#autoCheckpoint.idle()
+    await this.#autoCheckpoint.stop()
     await Promise.allSettled(this.#checkpoints)
+    this.#held.stop()
+    this.#registry.close()
     const failure = detach(this.#attachment, this.#options.synchronous)
     if (failure !== null) throw failure
   }
@@ -460,13 +535,11 @@ export class Database {
   }
 
   #releasePins(): void {
-    for (const pin of this.#pins) pin.release()
+    for (const pin of this.#held.all()) pin.release()
   }
 
-  #pin(): Pin {
-    const pin = new Pin(this.#turn.pin(), this.#pager, this.#pins)
-    this.#pins.add(pin)
-    return pin
+  #pin(held: HeldPages, label: string | null = null): Pin {
+    return new Pin(held, label, { pager: this.#pager, all: this.#held })
   }
 
   async #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
@@ -514,31 +587,67 @@ export class Database {
   }
 }
 
-/** A held state that its owner, or the closing Database, gives back once. */
-class Pin implements PinnedPages {
-  readonly pages: PageReader
-  readonly endMark: number
-  readonly #held: HeldPages
-  readonly #pager: Pager
-  readonly #pins: Set<Pin>
-  #isReleased = false
+function requireLongReader(event: unknown): void {
+  if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${JSON.stringify(event)}`)
+}
 
-  constructor(held: HeldPages, pager: Pager, pins: Set<Pin>) {
+/** A held state that its owner, or the closing Database, gives back once; or it is ended for whoever needs the log. */
+class Pin implements PinnedPages, HeldSnapshot {
+  readonly pages: PageReader
+  readonly label: string | null
+  readonly held: HeldPages
+  readonly #pager: Pager
+  readonly #all: HeldSnapshots<Pin>
+  #isReleased = false
+  #isExpired = false
+
+  constructor(held: HeldPages, label: string | null, of: { readonly pager: Pager; readonly all: HeldSnapshots<Pin> }) {
     this.pages = held.pages
-    this.endMark = held.snapshot.endMark
-    this.#held = held
-    this.#pager = pager
-    this.#pins = pins
+    this.label = label
+    this.held = held
+    this.#pager = of.pager
+    this.#all = of.all
+    this.#all.add(this)
+  }
+
+  get endMark(): number {
+    return this.held.snapshot.endMark
+  }
+
+  get salt1(): number {
+    return this.held.snapshot.header.salt1
+  }
+
+  get salt2(): number {
+    return this.held.snapshot.header.salt2
   }
 
   assertOpen(): void {
-    if (this.#isReleased) throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
+    if (!this.#isReleased) return
+    if (this.#isExpired) {
+      const message = 'this snapshot was ended: it was older than snapshotTimeout and kept the log at its limit'
+      throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
+    }
+    throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
+  }
+
+  token(): string {
+    const { snapshot } = this.held
+    if (hasName(snapshot.header) && snapshot.tryKeepGeneration()) return formatToken(snapshot.header)
+    const message = 'the log of this snapshot has been started over, or no read slot is free: too late for a token'
+    throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
+  }
+
+  expire(): void {
+    if (this.#isReleased) return
+    this.#isExpired = true
+    this.release()
   }
 
   release(): void {
     if (this.#isReleased) return
     this.#isReleased = true
-    this.#pins.delete(this)
-    this.#pager.release(this.#held)
+    this.#all.remove(this)
+    this.#pager.release(this.held)
   }
 }

@@ -76,14 +76,16 @@ function lazyOpener(): LinkOpener {
 }
 
 /** A writer process is started whenever none can be reached. */
-async function startingOpener({ autoCheckpoint }: ResolvedOptions): Promise<LinkOpener> {
+async function startingOpener({ autoCheckpoint, walLimit, snapshotTimeout }: ResolvedOptions): Promise<LinkOpener> {
   const [{ openWriterLink }, { spawnWriter }] = await Promise.all([
     import('../ipc/client.js'),
     import('../workers/spawn.js'),
   ])
   let link: ReturnType<typeof openWriterLink> | undefined
   const openLink: OpenWriterLink = (path, handlers) => {
-    link = openWriterLink(path, handlers, { start: () => spawnWriter(path, { autoCheckpoint }) })
+    link = openWriterLink(path, handlers, {
+      start: () => spawnWriter(path, { autoCheckpoint, walLimit, snapshotTimeout }),
+    })
     return link
   }
   return { openLink, ready: async (timeoutMs) => link?.ready(timeoutMs) }
@@ -91,7 +93,7 @@ async function startingOpener({ autoCheckpoint }: ResolvedOptions): Promise<Link
 
 export type { CheckpointReport, CheckpointRequest, Database } from './database.js'
 export { EndmarkError, ERROR_CODES, type ErrorCode } from './errors.js'
-export type { OpenOptions } from './options.js'
+export type { OpenOptions, SnapshotOptions } from './options.js'
 export type { DatabaseStats } from './stats.js'
 export type {
   ColumnType,
@@ -108,5 +110,6 @@ export type {
   TableKey,
   TableOptions,
 } from './store/index.js'
-export type { Snapshot, Transaction } from './txn/index.js'
+export type { LongReader, Snapshot, Transaction } from './txn/index.js'
 export type { Synchronous } from './units.js'
+export type { ReaderInfo } from './wal/index.js'

@@ -1,7 +1,7 @@
 /**
  * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
  */
-import { invalidArgument, unsupported } from './errors.js'
+import { invalidArgument } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, DIRTY_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
 import type { Synchronous } from './units.js'
 
@@ -30,6 +30,24 @@ export interface OpenOptions {
    * it. At least 64 pages are kept. Default 64 MiB.
    */
   dirtyLimit?: number
+  /**
+   * Bytes of the log in use past which commits wait until it has been started over, up to `timeout`, and then fail with
+   * ENDMARK_WAL_FULL. Where a writer process commits, its own limit counts. Default: none.
+   */
+  walLimit?: number
+  /**
+   * Milliseconds. A snapshot of any process that is older and keeps a log from being started over that is at `walLimit`
+   * is ended: its reads throw ENDMARK_SNAPSHOT_EXPIRED. Effective from 1000 on. Default: none.
+   */
+  snapshotTimeout?: number
+}
+
+/** Options of `Database.snapshot`. */
+export interface SnapshotOptions {
+  /** Shown to others once the snapshot is older than a second; up to 64 bytes of it. */
+  readonly label?: string
+  /** The `token` of a snapshot of any process or thread: the same state. */
+  readonly token?: string
 }
 
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
@@ -44,22 +62,20 @@ const DEFAULTS: ResolvedOptions = {
   timeout: TIMEOUT_MS,
   cacheLimit: CACHE_LIMIT_BYTES,
   dirtyLimit: DIRTY_LIMIT_BYTES,
+  walLimit: Number.POSITIVE_INFINITY,
+  snapshotTimeout: Number.POSITIVE_INFINITY,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
 const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
-/** Options that the API has and this version does not keep: ignoring one would promise what it asks for. */
-const NOT_BUILT = ['walLimit']
 
 /**
- * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed; ENDMARK_UNSUPPORTED for one that
- *   is not built yet
+ * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed
  */
 export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw invalidArgument(`options are an object, not ${show(given)}`)
   for (const name of Object.keys(given)) {
-    if (NOT_BUILT.includes(name)) throw unsupported(`the option ${name}: this version has no such limit`)
     if (!Object.hasOwn(DEFAULTS, name))
       throw invalidArgument(`there is no option ${show(name)}; known: ${Object.keys(DEFAULTS).join(', ')}`)
   }
@@ -73,12 +89,26 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
   requireNumber('dirtyLimit', options.dirtyLimit)
+  requireNumber('walLimit', options.walLimit)
+  requireNumber('snapshotTimeout', options.snapshotTimeout)
   if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)
   return options
 }
 
 export function requireSynchronous(value: unknown): asserts value is Synchronous {
   if (!SYNCHRONOUS.includes(value)) throw notOneOf('synchronous', SYNCHRONOUS, value)
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT */
+export function resolveSnapshotOptions(given: SnapshotOptions): SnapshotOptions {
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
+  for (const name of Object.keys(given)) {
+    if (name !== 'label' && name !== 'token')
+      throw invalidArgument(`there is no option ${show(name)}; known: label, token`)
+  }
+  const { label } = given
+  if (label !== undefined && typeof label !== 'string') throw invalidArgument(`label is a string, not ${show(label)}`)
+  return given
 }
 
 function requireBoolean(name: string, value: unknown): void {

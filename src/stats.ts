@@ -1,6 +1,6 @@
 /** What `db.stats()` reports: the shared state as it is now, and counts of this Database. */
 import type { CommittedPages } from './pager/index.js'
-import type { Wal } from './wal/index.js'
+import type { ReaderInfo, Wal } from './wal/index.js'
 
 export interface DatabaseStats {
   /** Bytes per page. */
@@ -17,6 +17,11 @@ export interface DatabaseStats {
   readonly readMarks: readonly (number | null)[]
   /** Snapshots and iterators that this Database holds open. */
   readonly openSnapshots: number
+  /**
+   * Snapshots of all processes that are older than a second, the oldest first. Not among them: readers of SQLite, and those of
+   * a thread that has not come back to its event loop since.
+   */
+  readonly readers: readonly ReaderInfo[]
   /** Checkpoints that this Database has started by itself and completed. */
   readonly checkpoints: number
   /** Why the last of them failed, or null. Nothing is lost: the log keeps every frame until a later one succeeds. */
@@ -37,7 +42,10 @@ export interface WriterStats {
   readonly failure: unknown
 }
 
-export type OwnCounts = Pick<DatabaseStats, 'checkpoints' | 'checkpointFailure' | 'openSnapshots' | 'writer'>
+export type OwnCounts = Pick<
+  DatabaseStats,
+  'checkpoints' | 'checkpointFailure' | 'openSnapshots' | 'readers' | 'writer'
+>
 
 export function collectStats(wal: Wal, pages: CommittedPages, own: OwnCounts): DatabaseStats {
   return {

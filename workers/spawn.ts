@@ -20,6 +20,10 @@ export interface StartWriterOptions {
   readonly idleExitMs?: number
   /** Frames between two checkpoints. Default 1000. */
   readonly autoCheckpoint?: number | undefined
+  /** Bytes of the log in use past which commits wait. Default: no limit. */
+  readonly walLimit?: number | undefined
+  /** Milliseconds past which a snapshot that blocks a full log is ended. Default: none. */
+  readonly snapshotTimeout?: number | undefined
   /** File to which it appends its log, JSON lines. Default: none. */
   readonly logFile?: string | undefined
 }
@@ -29,6 +33,8 @@ export interface WriterSettings {
   readonly path: string
   readonly idleExitMs: number
   readonly autoCheckpoint?: number
+  readonly walLimit?: number
+  readonly snapshotTimeout?: number
   readonly logFile?: string
 }
 
@@ -78,11 +84,17 @@ export function spawnWriter(path: string, options: StartWriterOptions = {}): voi
   child.channel?.unref()
 }
 
-function launch(path: string, { idleExitMs = IDLE_EXIT_MS, autoCheckpoint, logFile }: StartWriterOptions) {
+function launch(
+  path: string,
+  { idleExitMs = IDLE_EXIT_MS, autoCheckpoint, walLimit, snapshotTimeout, logFile }: StartWriterOptions,
+) {
   const settings: WriterSettings = {
     path: resolvePath(path),
     idleExitMs,
     ...(autoCheckpoint === undefined ? {} : { autoCheckpoint }),
+    // JSON has no infinity: that is the default.
+    ...(walLimit === undefined || walLimit === Number.POSITIVE_INFINITY ? {} : { walLimit }),
+    ...(snapshotTimeout === undefined || snapshotTimeout === Number.POSITIVE_INFINITY ? {} : { snapshotTimeout }),
     ...(logFile === undefined ? {} : { logFile: resolvePath(logFile) }),
   }
   return spawn(process.execPath, [WRITER_FILE, JSON.stringify(settings)], {

@@ -27,6 +27,10 @@ export interface WriterProcessOptions {
   readonly idleExitMs?: number
   /** Frames between two checkpoints. */
   readonly autoCheckpoint?: number | undefined
+  /** Bytes of the log in use past which commits wait. Default: no limit. */
+  readonly walLimit?: number | undefined
+  /** Milliseconds past which a snapshot that blocks a full log is ended. Default: none. */
+  readonly snapshotTimeout?: number | undefined
   readonly pace?: Partial<CheckpointPace> | undefined
   readonly log: (entry: LogEntry) => void
 }
@@ -85,6 +89,17 @@ export class WriterProcess {
       { path: db.path, frames: autoCheckpoint ?? AUTO_CHECKPOINT_FRAMES, pace },
       { between: (work) => this.#control.between(work), slowDown: (isSlow) => this.#control.slowDown(isSlow), log },
     )
+    db.on('long-reader', ({ pid, thread, label, endMark, ageMs, framesHeld }) =>
+      log({
+        event: 'long reader',
+        reader: pid,
+        thread,
+        label: label ?? '',
+        endMark,
+        ageMs: Math.round(ageMs),
+        framesHeld,
+      }),
+    )
     this.#control.syncInlineUpTo(SYNC_INLINE_MAX)
     this.#control.delegateCheckpoints(() => this.#checkpointer.request())
   }
@@ -95,7 +110,8 @@ export class WriterProcess {
    */
   static async start(path: string, options: WriterProcessOptions): Promise<WriterProcess> {
     const { autoCheckpoint = AUTO_CHECKPOINT_FRAMES, idleExitMs = 0, log } = options
-    const db = await open(path, { writer: 'inline', autoCheckpoint })
+    const { walLimit = Number.POSITIVE_INFINITY, snapshotTimeout = Number.POSITIVE_INFINITY } = options
+    const db = await open(path, { writer: 'inline', autoCheckpoint, walLimit, snapshotTimeout })
     try {
       // Lost before `writer` is there to be told: the role alone says so, and is asked below.
       let writer: WriterProcess | null = null

@@ -13,7 +13,9 @@ function tell(message: FromWriter): void {
   if (process.connected) process.send!(message, () => process.connected && process.disconnect())
 }
 
-const { path, idleExitMs, autoCheckpoint, logFile } = JSON.parse(process.argv[2] ?? '{}') as WriterSettings
+const { path, idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, logFile } = JSON.parse(
+  process.argv[2] ?? '{}',
+) as WriterSettings
 
 function log(entry: LogEntry): void {
   if (logFile === undefined) return
@@ -25,7 +27,7 @@ function log(entry: LogEntry): void {
 }
 
 try {
-  const writer = await WriterProcess.start(path, { idleExitMs, autoCheckpoint, log })
+  const writer = await WriterProcess.start(path, { idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, log })
   stopOnSignals(writer)
   // The terminal that it was started from is closed: no reason for it to go.
   process.on('SIGHUP', () => {})

@@ -40,6 +40,24 @@ export function framePageNumber(bytes: Uint8Array): number {
   return get32(bytes, PAGE_NUMBER_OFFSET)
 }
 
+/** What a frame header says of the state that ends with it. */
+export function commitFrameFields(bytes: Uint8Array): {
+  readonly commitMark: number
+  readonly salt1: number
+  readonly salt2: number
+  readonly checksum1: number
+  readonly checksum2: number
+} {
+  const [checksum1, checksum2] = readFrameChecksum(bytes)
+  return {
+    commitMark: get32(bytes, COMMIT_MARK_OFFSET),
+    salt1: get32(bytes, SALT1_OFFSET),
+    salt2: get32(bytes, SALT2_OFFSET),
+    checksum1,
+    checksum2,
+  }
+}
+
 /** The sums that stand in a frame header. */
 export function readFrameChecksum(bytes: Uint8Array): [checksum1: number, checksum2: number] {
   return [get32(bytes, CHECKSUM1_OFFSET), get32(bytes, CHECKSUM2_OFFSET)]

@@ -85,6 +85,12 @@ export class PageSource implements FrameMapListener {
     return new CommittedPages(this, this.#tableOf(state.frames), state)
   }
 
+  /** The same of a state that has a frame map of its own. */
+  readerOfPast(state: CommittedState): CommittedPages {
+    if (state.frames === this.#current.frames) return this.reader(state)
+    return new CommittedPages(this, { frames: state.frames, cache: new PageCache(this.#cacheLimitBytes) }, state)
+  }
+
   #tableOf(frames: FrameMap): PageTable {
     assert(this.#current.frames === frames, 'a reader is made for the newest state only')
     return this.#current

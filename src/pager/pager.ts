@@ -5,7 +5,7 @@
 import { unsupported } from '../errors.js'
 import { decodeFileHeader } from '../format/index.js'
 import { frameNumber, pageNumber } from '../units.js'
-import { type Snapshot, Snapshots, type Wal } from '../wal/index.js'
+import { type Snapshot, Snapshots, type StateName, type Wal } from '../wal/index.js'
 import type { Page } from './page.js'
 import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
 import { BufferPool, type DirtyLimit, WritePages } from './write-pages.js'
@@ -49,6 +49,22 @@ export class Pager {
     }
   }
 
+  /**
+   * A committed state by its name. The caller gives it back with `release`.
+   * @returns null if there is no such state any more
+   */
+  acquirePast(name: StateName): HeldPages | null {
+    const snapshot = this.#snapshots.acquirePast(name)
+    if (snapshot === null) return null
+    if (this.#newest?.snapshot === snapshot) return this.#newest
+    try {
+      return { snapshot, pages: this.#source.readerOfPast(snapshot) }
+    } catch (error) {
+      snapshot.release()
+      throw error
+    }
+  }
+
   hold(held: HeldPages): HeldPages {
     held.snapshot.hold()
     return held
@@ -72,6 +88,11 @@ export class Pager {
   /** A batch of changes behind one that is not published yet, and that it keeps from being closed. @requires lock WRITE */
   beginBehind(before: WritePages, limit: DirtyLimit): WritePages {
     return new WritePages(before, this.#pool, this.#source.lockBytePage, limit)
+  }
+
+  /** Starts the log over if possible, with the caches in step, as a batch does before it begins. @requires lock WRITE */
+  followLog(): void {
+    this.#snapshots.underWrite()
   }
 
   /**

@@ -50,8 +50,13 @@ export class TurnPages {
     this.#closed = new EndmarkError('ENDMARK_CLOSED', `the Database ${this.#wal.main.path} has been closed`)
   }
 
-  #renew(): CommittedPages {
+  /** @throws ENDMARK_CLOSED after `close` */
+  assertOpen(): void {
     if (this.#closed !== null) throw this.#closed
+  }
+
+  #renew(): CommittedPages {
+    this.assertOpen()
     this.release()
     const held = this.#pager.acquire()
     this.#held = held

@@ -6,15 +6,16 @@
  * rests for a multiple of the time it took; meanwhile the log may grow, so that a page that changes again and
  * again is copied once. A log that has become `overtakenFrames` long all the same is copied to its end with writers slowed down.
  *
- * A log file that is far longer than it has been used lately, after a burst or a long reader, is cut.
+ * A log file that is far longer than it has been used lately, after a burst or a long reader, is cut (log-shrink.ts).
  *
  * Nothing depends on these checkpoints: the log keeps every frame until one succeeds, so whatever fails is reported and tried
  * again later. Locks: those of checkpoint-passes.ts.
  */
 import { assert } from '../assert.js'
 import type { Synchronous } from '../units.js'
-import { checkpoint, IndexHeader, runAsync, type Wal } from '../wal/index.js'
+import { IndexHeader, runAsync, type Wal } from '../wal/index.js'
 import { CheckpointPasses, type PassResult } from './checkpoint-passes.js'
+import { LogShrink } from './log-shrink.js'
 
 export interface BackgroundCheckpointOptions {
   /** Frames between two checkpoints. */
@@ -61,10 +62,6 @@ const LOOK_MAX_MS = 250
 /** After failures: doubles from the first to the second. */
 const RETRY_MIN_MS = 100
 const RETRY_MAX_MS = 10_000
-/** A log file is cut only if it is longer than this times what was needed of it; below, its length is of use. */
-const SHRINK_FACTOR = 4
-/** For as long as a writer has to make way for cutting the log; else another time. */
-const SHRINK_WAIT_MS = 100
 
 export class BackgroundCheckpoint {
   readonly #wal: Wal
@@ -82,10 +79,7 @@ export class BackgroundCheckpoint {
   /** End of the rest after the last checkpoint. */
   #restUntilMs = 0
   #retryMs = 0
-  /** Longest the log was in this window of `shrinkAfterMs`, and in the one before. */
-  #peakFrames = 0
-  #peakBefore = 0
-  #windowEndMs: number
+  readonly #shrink: LogShrink
 
   constructor(wal: Wal, options: BackgroundCheckpointOptions) {
     this.#wal = wal
@@ -95,7 +89,7 @@ export class BackgroundCheckpoint {
     const { overtakenFactor, sliceBytes, shrinkAfterMs } = this.#pace
     assert(frames > 0, 'a checkpointer without a threshold')
     this.#passes = new CheckpointPasses(wal, { synchronous, sliceBytes, overtakenFrames: frames * overtakenFactor })
-    this.#windowEndMs = wal.vfs.now() + shrinkAfterMs
+    this.#shrink = new LogShrink(wal, { frames, synchronous, afterMs: shrinkAfterMs })
   }
 
   /** Somebody thinks that a checkpoint is due. */
@@ -136,7 +130,7 @@ export class BackgroundCheckpoint {
     const isNew = await this.#look(nowMs)
     this.#lookMs = isNew ? LOOK_MIN_MS : Math.min(this.#lookMs * 2, LOOK_MAX_MS)
     if (this.#isDue(nowMs)) await this.#checkpoint(nowMs)
-    if (nowMs >= this.#windowEndMs) await this.#endWindow(nowMs)
+    if (this.#shrink.isDue(nowMs)) await this.#cutLog()
   }
 
   /** @returns whether something was published since the last look */
@@ -148,7 +142,7 @@ export class BackgroundCheckpoint {
       await runAsync(this.#wal.refresh())
       this.#seen.copyFrom(header)
       if (header.endMark < endMark) this.#passes.restarted()
-      this.#peakFrames = Math.max(this.#peakFrames, header.endMark)
+      this.#shrink.used(header.endMark)
     }
     if (this.#unbackfilled() <= 0) this.#waitingSinceMs = null
     else this.#waitingSinceMs ??= nowMs
@@ -199,22 +193,9 @@ export class BackgroundCheckpoint {
     return result
   }
 
-  /** Looks back on how much of the log file was used, and cuts it if that was little. */
-  async #endWindow(nowMs: number): Promise<void> {
-    const { log, header, pageSize } = this.#wal
-    this.#windowEndMs = nowMs + this.#pace.shrinkAfterMs
-    const needed = Math.max(this.#peakFrames, this.#peakBefore, this.#options.frames)
-    this.#peakBefore = this.#peakFrames
-    this.#peakFrames = header.endMark
-    if (log.frameCapacity(pageSize) > needed * SHRINK_FACTOR) await this.#shrink()
-  }
-
-  /** Readers of the log are not waited for: then it is cut another time. */
-  async #shrink(): Promise<void> {
-    const { synchronous, keepWritersOut } = this.#options
-    const modes = { mode: 'truncate', synchronous, timeoutMs: SHRINK_WAIT_MS, readerTimeoutMs: 0 } as const
+  async #cutLog(): Promise<void> {
     await runAsync(this.#passes.first())
-    await keepWritersOut(() => runAsync(checkpoint(this.#wal, modes)))
+    await this.#options.keepWritersOut(() => runAsync(this.#shrink.cut()))
   }
 
   async #sleep(): Promise<void> {

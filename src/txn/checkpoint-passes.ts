@@ -3,7 +3,8 @@
  * process of its own. The first pass runs beside the commits that go on. When it leaves few frames, a last pass keeps
  * writers out and copies them as well, so that the log can be started over and overwritten in place: syncing what
  * overwrites is twice as fast as syncing what appends. When commits come too fast for that, the last pass waits until the log
- * is `overtakenFrames` long; in a log that readers have kept long it waits for them too, but not for long.
+ * is `overtakenFrames` long; in a log that readers have kept long it waits for them too, but not for long, and a log that
+ * has become very long by then is cut.
  *
  * Locks: CKPT in both passes, WRITE in the last one. Nobody else may use the connection for a checkpoint meanwhile.
  */
@@ -13,6 +14,9 @@ import { type Blocking, checkpoint, type Wal } from '../wal/index.js'
 
 /** So few frames are copied while writers wait: a few milliseconds, once in so many frames. */
 const FINISH_FRAMES = 256
+
+/** A log that has become so many times longer than a crowded one goes back to a usual length at once, not in place. */
+const CUT_FACTOR = 2
 
 /** Readers that do their work and go are gone by then, and those that came meanwhile as well. */
 const READER_WAIT_MS = 200
@@ -57,7 +61,7 @@ export class CheckpointPasses {
     yield* wal.refresh()
     const { endMark } = wal.header
     const left = endMark - wal.index.backfill
-    if (left === 0) return 'done'
+    if (left === 0) return this.isVeryLong(endMark) ? 'last' : 'done'
     const isStopped = checkpointed < log
     // A reader is in the way: later then, unless it has been for long.
     if (isStopped) return endMark >= this.#crowdedAt ? 'last' : 'done'
@@ -73,17 +77,23 @@ export class CheckpointPasses {
     const wal = this.#wal
     const { synchronous } = this.#options
     const { timeoutMs } = wal
+    const isVeryLong = this.isVeryLong(wal.header.endMark)
     if (wal.header.endMark < this.#crowdedAt) {
-      yield* checkpoint(wal, { mode: 'full', synchronous, timeoutMs, readerTimeoutMs: 0 })
+      yield* checkpoint(wal, { mode: isVeryLong ? 'truncate' : 'full', synchronous, timeoutMs, readerTimeoutMs: 0 })
       return
     }
     const { busy, log } = yield* checkpoint(wal, {
-      mode: 'restart',
+      mode: isVeryLong ? 'truncate' : 'restart',
       synchronous,
       timeoutMs,
       readerTimeoutMs: READER_WAIT_MS,
     })
     this.#crowdedAt = busy ? Math.max(log, this.#crowdedAt) * 2 : this.#crowdedFrames()
+  }
+
+  /** Whether a log that ends there should be cut once nobody needs it. */
+  isVeryLong(endMark: number): boolean {
+    return endMark >= this.#crowdedFrames() * CUT_FACTOR
   }
 
   /** No fewer than by default: waiting for readers while writers wait is worth it only for a log that is long. */

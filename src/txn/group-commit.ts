@@ -39,9 +39,21 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** For whom room in the log is wanted. */
+export interface RoomRequest {
+  /** When the oldest of them was asked for, by `vfs.now()`. */
+  readonly sinceMs: number
+  readonly signal: AbortSignal | undefined
+}
+
 export interface GroupCommitHooks {
   /** Called before a blocking commit: gives up what this connection does in the background and would keep it waiting. */
   readonly beforeBlocking: () => void
+  /**
+   * Called before batches take WRITE. @returns what they have to wait for first, or null. What that throws fails them; with
+   * ENDMARK_WAL_FULL only those that have waited for `timeout`
+   */
+  readonly beforeLock: (request: RoomRequest) => Blocking<void> | null
   /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
   readonly beforeBatch: () => void
   /** Called when all transactions of a batch have run, outside their savepoints: what it changes is committed with them. */
@@ -61,6 +73,7 @@ export interface CommitCounts {
 
 interface Waiting {
   readonly work: Work<unknown>
+  readonly sinceMs: number
   readonly synchronous: Synchronous
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -160,6 +173,7 @@ export class GroupCommit {
     }
     const waiting: Waiting = {
       work,
+      sinceMs: this.#wal.vfs.now(),
       synchronous,
       resolve: resolve as (value: unknown) => void,
       reject,
@@ -208,6 +222,7 @@ export class GroupCommit {
     let failure: { readonly error: unknown } | undefined
     const waiting: Waiting = {
       work,
+      sinceMs: this.#wal.vfs.now(),
       synchronous,
       resolve: (value) => {
         outcome = value as T
@@ -236,6 +251,8 @@ export class GroupCommit {
   *#commitAlone(waiting: Waiting): Blocking<void> {
     const wal = this.#wal
     wal.assertHealthy()
+    const room = this.#hooks.beforeLock({ sinceMs: waiting.sinceMs, signal: undefined })
+    if (room !== null) yield* room
     yield* wal.lockWrite()
     try {
       const batch = yield* this.#prepare([waiting], null)
@@ -312,7 +329,10 @@ export class GroupCommit {
     let last: readonly Waiting[] = first
     try {
       wal.assertHealthy()
-      await runAsync(wal.lockWrite(first.length === 1 ? first[0]!.signal : undefined))
+      const signal = first.length === 1 ? first[0]!.signal : undefined
+      const room = this.#hooks.beforeLock({ sinceMs: first[0]!.sinceMs, signal })
+      if (room !== null) await runAsync(room)
+      await runAsync(wal.lockWrite(signal))
       try {
         last = await this.#commitInTurn(first)
       } finally {
@@ -320,6 +340,7 @@ export class GroupCommit {
       }
       this.#afterCommit({ blocking: false })
     } catch (error) {
+      if (isLogFull(error)) last = this.#putBackInTime(last)
       reject(last, error)
     }
     // Before anyone hears of it: a caller who goes on from here may ask for a blocking commit.
@@ -401,6 +422,15 @@ export class GroupCommit {
     return transactions.filter((waiting) => waiting.outcome !== null)
   }
 
+  /** The log is full: those for whom there is still time wait on. @returns the others */
+  #putBackInTime(transactions: readonly Waiting[]): readonly Waiting[] {
+    const { vfs, timeoutMs } = this.#wal
+    const lateMs = vfs.now() - timeoutMs
+    const inTime = (waiting: Waiting) => waiting.sinceMs > lateMs
+    this.#queue = transactions.filter((waiting) => inTime(waiting) && !waiting.isCancelled).concat(this.#queue)
+    return transactions.filter((waiting) => !inTime(waiting))
+  }
+
   /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
   #startSync({ written, transactions }: Batch): Promise<void> {
     const { length } = transactions
@@ -419,7 +449,8 @@ export class GroupCommit {
     if (this.#pauseWantedCount > 0 || this.#restFactor > 0) return false
     const nowMs = this.#wal.vfs.now()
     // A schema is known by its cookie: one that may yet fail must not be.
-    return nowMs - heldSinceMs < HOLD_MAX_MS && nowMs >= this.#notBeforeMs && pages.keepsSchema
+    if (nowMs - heldSinceMs >= HOLD_MAX_MS || nowMs < this.#notBeforeMs || !pages.keepsSchema) return false
+    return this.#hooks.beforeLock({ sinceMs: nowMs, signal: undefined }) === null
   }
 
   /** The next batch, once as many wait as are in this one; null if its sync has ended before. */
@@ -508,6 +539,10 @@ export function commitUnderWay(): EndmarkError {
   const message =
     'a commit or checkpoint of this Database is under way and cannot end while this one blocks: await it first'
   return new EndmarkError('ENDMARK_BUSY', message)
+}
+
+function isLogFull(error: unknown): boolean {
+  return error instanceof EndmarkError && error.code === 'ENDMARK_WAL_FULL'
 }
 
 export function strongest(a: Synchronous, b: Synchronous): Synchronous {

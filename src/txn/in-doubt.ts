@@ -12,7 +12,7 @@
  * without gaps, and handles them in their order. So none of them is passed over.
  *
  * The number is used up also by what fails or was aborted meanwhile: a writer process must not commit later what its
- * caller was told has failed. While somebody else holds WRITE this waits for as long as it takes, or until the
+ * caller was told has failed. While somebody else holds WRITE, or the log is full, this waits for as long as it takes, or until the
  * Database closes, which then is told that the outcome is not known.
  */
 import { EndmarkError } from '../errors.js'
@@ -32,7 +32,7 @@ export interface InDoubtParts {
   readonly newestPages: () => PageReader
   readonly operationsWork: (operations: readonly Operation[]) => Work<OperationResult[]>
   readonly functionWork: (fn: TransactionFunction) => Work<unknown>
-  /** Called after each attempt that has failed because WRITE was held. @returns whether to try again */
+  /** Called after each attempt that has failed because WRITE was held or the log full. @returns whether to try again */
   readonly busy: (error: EndmarkError) => boolean
 }
 
@@ -58,7 +58,8 @@ async function tryUntilKnown(
       for (const [i, settlement] of settlements.entries()) settle(pending[i]!, settlement)
       return null
     } catch (cause) {
-      const isBusy = cause instanceof EndmarkError && cause.code === 'ENDMARK_BUSY'
+      const isBusy =
+        cause instanceof EndmarkError && (cause.code === 'ENDMARK_BUSY' || cause.code === 'ENDMARK_WAL_FULL')
       if (!isBusy || !parts.busy(cause)) return { cause }
     }
   }

@@ -15,6 +15,8 @@ export interface SnapshotState {
   readonly schema: (pages: PageReader) => Schema
   /** @throws ENDMARK_CLOSED once somebody else, the closing Database, has given the state back */
   readonly assertOpen: () => void
+  /** @throws ENDMARK_SNAPSHOT_EXPIRED if others cannot be given the state any more */
+  readonly token: () => string
   readonly release: () => void
 }
 
@@ -28,6 +30,16 @@ export class Snapshot extends StateReader {
     super(state.host)
     this.endMark = state.endMark
     this.#state = state
+  }
+
+  /**
+   * The name of this state, for `db.snapshot({ token })` in another process or thread. It is found there for as long as this
+   * snapshot is open, and longer where the log allows it. Ask for it soon: a snapshot that needs no log does not keep it, and
+   * once it has been started over there is no token.
+   * @throws ENDMARK_SNAPSHOT_EXPIRED if it is too late for that; ENDMARK_CLOSED
+   */
+  get token(): string {
+    return this.#open().token()
   }
 
   /** Lets the state go; reads through this snapshot and iterators of it throw ENDMARK_CLOSED from then on. Idempotent. */

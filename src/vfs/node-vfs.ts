@@ -20,12 +20,13 @@ import {
 } from 'node:fs'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as timeout } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
 import { EndmarkError, ioError } from '../errors.js'
 import { NodeFile } from './node-file.js'
 import { type MapProviderName, NodeMaps } from './node-map.js'
 import { errorCode } from './node-system-error.js'
 import { type FileSystemOptions, refuseFileSystem, refusePlatform } from './platform-guard.js'
-import type { OpenFileOptions, Vfs } from './vfs.js'
+import type { OpenFileOptions, ThreadIdentity, Vfs } from './vfs.js'
 
 export interface NodeVfsOptions extends FileSystemOptions {
   /** The one provider of maps to use, instead of whichever can serve a request. */
@@ -125,6 +126,14 @@ export class NodeVfs implements Vfs {
 
   now(): number {
     return performance.now()
+  }
+
+  wallClock(): number {
+    return Date.now()
+  }
+
+  identity(): ThreadIdentity {
+    return { pid: process.pid, thread: threadId }
   }
 
   async delay(milliseconds: number, signal?: AbortSignal): Promise<void> {

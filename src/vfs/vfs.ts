@@ -80,6 +80,11 @@ export interface VfsFile {
   close(): void
 }
 
+export interface ThreadIdentity {
+  readonly pid: number
+  readonly thread: number
+}
+
 export interface Vfs {
   open(path: string, options: OpenFileOptions): VfsFile
   exists(path: string): boolean
@@ -98,6 +103,10 @@ export interface Vfs {
   checkFileSystem(folder: string): void
   /** Milliseconds of a clock that never goes back. */
   now(): number
+  /** Milliseconds since 1970, for people and for comparing between processes; may jump. */
+  wallClock(): number
+  /** Who runs this: the process, and the thread of it (0 = the main one). */
+  identity(): ThreadIdentity
   /** Resolves after about that many milliseconds; rejects with AbortError when `signal` aborts. */
   delay(milliseconds: number, signal?: AbortSignal): Promise<void>
   /** Calls back every so many milliseconds until the function returned is called; keeps no process alive. */

@@ -27,6 +27,7 @@ import type { Synchronous } from '../units.js'
 import { type Blocking, datasyncStep, runSync, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { backfillAll } from './checkpoint.js'
 import { MainLock } from './main-lock.js'
+import { removeReaderRegistry } from './reader-registry.js'
 import { Wal } from './wal.js'
 import { WalFile } from './wal-file.js'
 import { WalIndex } from './wal-index.js'
@@ -277,6 +278,7 @@ export function detach(attachment: Attachment, synchronous: Synchronous): unknow
 /** @requires lock exclusive on the main file: there is no other connection */
 function cleanUp({ wal, shm }: Attachment, synchronous: Synchronous): void {
   const { vfs } = wal
+  removeReaderRegistry(vfs, wal.main)
   if (!runSync(backfillAll(wal, synchronous))) return
   assert(wal.index.backfill === wal.header.endMark, 'the log is removed only when all of it is in the main file')
   vfs.remove(wal.log.path)

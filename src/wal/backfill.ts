@@ -92,7 +92,8 @@ function* findSafeFrame(wal: Wal, endMark: FrameNumber, options: BackfillOptions
   return safe
 }
 
-function readLiveHeader(wal: Wal): IndexHeader | null {
+/** The published header, or null if its writer has died between the two copies. */
+export function readLiveHeader(wal: Wal): IndexHeader | null {
   const live = new IndexHeader()
   for (let attempt = 0; attempt < HEADER_ATTEMPTS; attempt++) if (wal.index.readHeader(live)) return live
   return null

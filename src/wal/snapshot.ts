@@ -14,6 +14,7 @@ import { runSync } from '../vfs/index.js'
 import { FrameMap } from './frame-map.js'
 import { IndexHeader } from './index-header.js'
 import { tryRestart } from './log-restart.js'
+import { acquirePastState, isSameState, type StateName, tryKeepGeneration } from './past-state.js'
 import { acquireReadSlot, MAIN_FILE_SLOT } from './read-mark.js'
 import type { Wal } from './wal.js'
 
@@ -46,6 +47,8 @@ export class Snapshot implements CommittedState {
   readonly slot: number
   readonly #wal: Wal
   #holders = 1
+  /** The slot that keeps the generation of a snapshot on READ(0), where somebody asked for that. */
+  #keptSlot: number | null = null
 
   constructor(wal: Wal, state: { frames: FrameMap; header: IndexHeader; slot: number }) {
     this.#wal = wal
@@ -67,6 +70,17 @@ export class Snapshot implements CommittedState {
     return this.#holders > 0
   }
 
+  /**
+   * Sees to it that others find this state in the log for as long as it is held.
+   * @returns false if the log has been started over, or no read slot is free for that
+   */
+  tryKeepGeneration(): boolean {
+    assert(this.isHeld, 'a released snapshot keeps nothing')
+    if (this.slot !== MAIN_FILE_SLOT) return true
+    this.#keptSlot ??= tryKeepGeneration(this.#wal, this.header)
+    return this.#keptSlot !== null
+  }
+
   hold(): this {
     assert(this.isHeld, 'a released snapshot cannot be held again')
     this.#holders++
@@ -75,7 +89,10 @@ export class Snapshot implements CommittedState {
 
   release(): void {
     assert(this.isHeld, 'a snapshot was released twice')
-    if (--this.#holders === 0) this.#wal.locks.releaseRead(this.slot)
+    if (--this.#holders > 0) return
+    const { locks } = this.#wal
+    locks.releaseRead(this.slot)
+    if (this.#keptSlot !== null) locks.releaseRead(this.#keptSlot)
   }
 }
 
@@ -108,6 +125,26 @@ export class Snapshots {
       return this.#newest
     } catch (error) {
       this.#wal.locks.releaseRead(slot)
+      throw error
+    }
+  }
+
+  /**
+   * A state that need not be the newest, held; the caller releases it.
+   * @returns null if there is no such state any more (SNAP-6)
+   */
+  acquirePast(name: StateName): Snapshot | null {
+    const newest = this.#newest
+    if (newest?.isHeld && isSameState(newest.header, name)) return newest.hold()
+    const state = runSync(acquirePastState(this.#wal, name))
+    if (state === null) return null
+    try {
+      // From 0: what the main file has of these frames need not be known.
+      const frames = new FrameMap(NO_FRAME)
+      frames.extend(this.#wal.index, state.header.endMark, () => {})
+      return new Snapshot(this.#wal, { frames, ...state })
+    } catch (error) {
+      this.#wal.locks.releaseRead(state.slot)
       throw error
     }
   }

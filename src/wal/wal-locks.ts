@@ -52,8 +52,13 @@ export class WalLocks {
     if (this.isHeld('WRITE')) await new Promise<void>((resolve) => this.#writeWaiters.push(resolve))
   }
 
-  tryShared(name: 'DMS'): boolean {
+  /** CKPT shared: no checkpoint is under way, and none begins. */
+  tryShared(name: 'DMS' | 'CKPT'): boolean {
     return this.#slots.tryShared(LOCK_BYTES[name])
+  }
+
+  releaseShared(name: 'CKPT'): void {
+    this.#slots.releaseShared(LOCK_BYTES[name])
   }
 
   /**

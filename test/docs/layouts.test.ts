@@ -17,6 +17,9 @@ import {
   LOCK_BYTES_OFFSET,
   pageNumbersOffset,
   READ_MARKS_OFFSET,
+  READER_SLOT_COUNT,
+  READER_SLOT_OFFSETS,
+  READER_SLOT_SIZE,
   WAL_HEADER_OFFSETS,
   WAL_HEADER_SIZE,
 } from '../../src/format/index.js'
@@ -58,6 +61,12 @@ test('wal-index.md has the sizes of a block', (t) => {
   t.true(blocks.includes(`| ${pageNumbersOffset(0)} | ${pageNumbersOffset(1)} | 4 for each frame |`))
   t.true(blocks.includes(`| ${HASH_TABLE_OFFSET} | ${HASH_TABLE_OFFSET} | ${BLOCK_SIZE - HASH_TABLE_OFFSET} |`))
   t.true(blocks.includes(`hash table: ${HASH_SLOT_COUNT} slots`))
+})
+
+test('reader-registry.md has the offsets and the sizes of its slots', (t) => {
+  const registry = readDocument('internals/reader-registry.md')
+  t.deepEqual(offsetsOf(section(registry, 'Slot')), { ...READER_SLOT_OFFSETS })
+  t.true(registry.includes(`${READER_SLOT_COUNT} slots of ${READER_SLOT_SIZE} bytes`))
 })
 
 for (const [document, heading] of [

@@ -39,6 +39,7 @@ export class Connection {
     this.pager = new Pager(this.wal, { usableSize: attachment.header.usableSize, cacheLimitBytes: 1 << 20 })
     this.commits = new GroupCommit(this.wal, this.pager, {
       beforeBlocking: () => {},
+      beforeLock: () => null,
       beforeBatch: () => {},
       beforeAppend: () => {},
       published: () => {},

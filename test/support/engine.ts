@@ -66,6 +66,7 @@ export class Engine {
     this.#turn = new TurnPages(wal, this.#pager)
     this.commits = new GroupCommit(wal, this.#pager, {
       beforeBlocking: () => {},
+      beforeLock: () => null,
       beforeBatch: () => this.#turn.release(),
       beforeAppend: (pages) => this.clients.beforeAppend(pages),
       published: () => {},

@@ -9,7 +9,7 @@
  */
 import { getSystemErrorName } from 'node:util'
 import { ioError } from '../../src/errors.js'
-import type { LockMode, OpenFileOptions, Vfs, VfsFile } from '../../src/vfs/index.js'
+import type { LockMode, OpenFileOptions, ThreadIdentity, Vfs, VfsFile } from '../../src/vfs/index.js'
 
 export type Operation =
   | 'open'
@@ -89,6 +89,14 @@ export class HookedVfs implements Vfs {
 
   now(): number {
     return this.#vfs.now()
+  }
+
+  wallClock(): number {
+    return this.#vfs.wallClock()
+  }
+
+  identity(): ThreadIdentity {
+    return this.#vfs.identity()
   }
 
   delay(milliseconds: number, signal?: AbortSignal): Promise<void> {

@@ -10,6 +10,8 @@ const USAGE = `usage: endmark info FILE     what is in a database, and where its
        endmark serve FILE    commit for every process that uses the database, until SIGTERM or SIGINT
            --auto-checkpoint N    frames of the log between two checkpoints (1000)
            --idle-exit S          end after so many seconds without a client (0: never)
+           --wal-limit BYTES      commits wait while so much of the log is in use (no limit)
+           --snapshot-timeout MS  end snapshots that are older and block a log at its limit (none)
            --stats-every S        seconds between two lines of figures (10; a terminal has a line each second)
 `
 

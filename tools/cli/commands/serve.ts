@@ -10,6 +10,8 @@ const OPTIONS = {
   'auto-checkpoint': { type: 'string', default: '1000' },
   'idle-exit': { type: 'string', default: '0' },
   'stats-every': { type: 'string', default: '10' },
+  'wal-limit': { type: 'string' },
+  'snapshot-timeout': { type: 'string' },
 } as const
 
 export async function serve(args: readonly string[]): Promise<void> {
@@ -17,6 +19,8 @@ export async function serve(args: readonly string[]): Promise<void> {
   const path = requireFile(positionals)
   const autoCheckpoint = requireNumber('auto-checkpoint', values['auto-checkpoint'], { min: 1, isWhole: true })
   const idleExitMs = requireNumber('idle-exit', values['idle-exit'], { min: 0, isWhole: false }) * 1000
+  const walLimit = optionalNumber('wal-limit', values['wal-limit'])
+  const snapshotTimeout = optionalNumber('snapshot-timeout', values['snapshot-timeout'])
   const statsSeconds = requireNumber('stats-every', values['stats-every'], { min: 0.1, isWhole: false })
 
   const { stdout } = process
@@ -24,13 +28,17 @@ export async function serve(args: readonly string[]): Promise<void> {
   stdout.on('error', () => {})
   const output: ServeOutput = stdout.isTTY ? new StatusLine(stdout) : new JsonLines(stdout)
   const log = (entry: Parameters<ServeOutput['event']>[0]) => output.event(entry)
-  const writer = await WriterProcess.start(path, { autoCheckpoint, idleExitMs, log })
+  const writer = await WriterProcess.start(path, { autoCheckpoint, walLimit, snapshotTimeout, idleExitMs, log })
   stopOnSignals(writer)
   const timer = showFigures(writer, output, stdout.isTTY ? STATUS_LINE_SECONDS : statsSeconds)
   const { failure } = await writer.ended
   clearInterval(timer)
   output.end()
   if (failure !== null) throw failure
+}
+
+function optionalNumber(name: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : requireNumber(name, text, { min: 0, isWhole: true })
 }
 
 function showFigures(writer: WriterProcess, output: ServeOutput, seconds: number): NodeJS.Timeout {
