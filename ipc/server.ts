@@ -9,10 +9,10 @@
  */
 import type { Socket } from 'node:net'
 import type { ClientHandle, RequestHandler } from '../src/txn/index.js'
+import { type FileIdentity, fileIdentityOf, isSameFile } from '../src/vfs/index.js'
 import { ClientLockProbe } from './client-lock.js'
-import { fileIdentityOf, isSameFile } from './file-identity.js'
 import { Listener } from './listener.js'
-import { type FileIdentity, type Hello, OTHERS_ACTIVE_MS, type Refusal } from './protocol.js'
+import { type Hello, OTHERS_ACTIVE_MS, type Refusal } from './protocol.js'
 import { Session, type SessionHost } from './session.js'
 import { socketPathOf } from './socket-path.js'
 

@@ -8,7 +8,7 @@ import { Database } from './database.js'
 import { invalidArgument } from './errors.js'
 import { type OpenOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { LazyLink, type OpenWriterLink } from './txn/index.js'
-import { nodeVfs } from './vfs/index.js'
+import { fileIdentityOf, nodeVfs } from './vfs/index.js'
 import { attach, detach, runAsync } from './wal/index.js'
 
 /**
@@ -66,12 +66,18 @@ async function linkOpener(options: ResolvedOptions): Promise<LinkOpener | null> 
 /** Sockets and messages are loaded when there are traces of a writer process beside the database. */
 function lazyOpener(): LinkOpener {
   const vfs = nodeVfs()
-  const openLink: OpenWriterLink = (path, handlers) =>
-    new LazyLink(path, handlers, {
+  const openLink: OpenWriterLink = (path, handlers) => {
+    // Now: by the time that there is a writer process, another file may stand under this name.
+    const file = fileIdentityOf(path)
+    return new LazyLink(path, handlers, {
       now: () => vfs.now(),
       mayExist: () => vfs.exists(`${path}-writer`),
-      load: async () => (await import('../ipc/client.js')).openWriterLink,
+      load: async () => {
+        const { openWriterLink } = await import('../ipc/client.js')
+        return (...link) => openWriterLink(...link, { file })
+      },
     })
+  }
   return { openLink, ready: async () => {} }
 }
 

@@ -5,9 +5,9 @@
 import { createConnection } from 'node:net'
 import { openWriterLink } from '../../ipc/client.js'
 import { ClientLock } from '../../ipc/client-lock.js'
-import { fileIdentityOf } from '../../ipc/file-identity.js'
 import { encodeHello, PRELUDE } from '../../ipc/handshake.js'
 import { socketPathOf } from '../../ipc/socket-path.js'
+import { fileIdentityOf } from '../../src/vfs/index.js'
 import { putRequest, requestMessage } from './connections.js'
 
 const [path = '', what = ''] = process.argv.slice(2)
