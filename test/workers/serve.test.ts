@@ -105,6 +105,9 @@ test('a second signal ends it at once', async (t) => {
   serve.kill('SIGTERM')
   await serve.event('stopping')
   serve.kill('SIGTERM')
+  await until(() => !isRunning(serve.pid), 'its end')
+  // It has the other end of what we read.
+  process.kill(serve.checkpointer, 'SIGKILL')
   t.is(await serve.exited, 1)
 })
 
