@@ -47,6 +47,8 @@ import { type SocketPath, socketIsThere, socketPathOf } from './socket-path.js'
 export interface WriterLinkOptions {
   /** The main file that this process has open. Default: the one that stands under its path now. */
   readonly file?: FileIdentity
+  /** How long its commits wait for the lock, ms. Default 0: as long as the writer process does by itself. */
+  readonly timeoutMs?: number
   /** Starts a writer process; called, at a limited pace, when none can be reached. */
   readonly start?: () => void
 }
@@ -220,7 +222,9 @@ export class ClientLink implements WriterLink {
     this.#isPreludeRead = false
     this.#timer = setTimeout(() => this.abandon('it does not answer'), HANDSHAKE_TIMEOUT_MS).unref()
     const { clientId } = this.#lock
-    socket.write(Buffer.concat([PRELUDE, encodeHello({ clientId, file: this.#identity, pid: process.pid })]))
+    const { timeoutMs = 0 } = this.#options
+    const hello = encodeHello({ clientId, file: this.#identity, pid: process.pid, timeoutMs })
+    socket.write(Buffer.concat([PRELUDE, hello]))
     socket.on('data', (chunk) => this.#received(socket, chunk))
     socket.on('error', (error) => this.#broken(socket, error))
     socket.on('close', () => this.#broken(socket, new Error('the writer process has closed the connection')))

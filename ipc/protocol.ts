@@ -75,6 +75,8 @@ export interface Hello {
   readonly clientId: number
   readonly file: FileIdentity
   readonly pid: number
+  /** How long its commits wait for the lock. */
+  readonly timeoutMs: number
 }
 
 /** The server takes requests from now on. */

@@ -60,11 +60,11 @@ interface LinkOpener {
 async function linkOpener(options: ResolvedOptions): Promise<LinkOpener | null> {
   const { writer, readOnly } = options
   if (readOnly || writer === 'inline') return null
-  return writer === 'auto' ? lazyOpener() : startingOpener(options)
+  return writer === 'auto' ? lazyOpener(options) : startingOpener(options)
 }
 
 /** Sockets and messages are loaded when there are traces of a writer process beside the database. */
-function lazyOpener(): LinkOpener {
+function lazyOpener({ timeout: timeoutMs }: ResolvedOptions): LinkOpener {
   const vfs = nodeVfs()
   const openLink: OpenWriterLink = (path, handlers) => {
     // Now: by the time that there is a writer process, another file may stand under this name.
@@ -74,7 +74,7 @@ function lazyOpener(): LinkOpener {
       mayExist: () => vfs.exists(`${path}-writer`),
       load: async () => {
         const { openWriterLink } = await import('../ipc/client.js')
-        return (...link) => openWriterLink(...link, { file })
+        return (...link) => openWriterLink(...link, { file, timeoutMs })
       },
     })
   }
@@ -82,14 +82,14 @@ function lazyOpener(): LinkOpener {
 }
 
 /** A writer process is started whenever none can be reached. */
-async function startingOpener({ autoCheckpoint }: ResolvedOptions): Promise<LinkOpener> {
+async function startingOpener({ autoCheckpoint, timeout: timeoutMs }: ResolvedOptions): Promise<LinkOpener> {
   const [{ openWriterLink }, { spawnWriter }] = await Promise.all([
     import('../ipc/client.js'),
     import('../workers/spawn.js'),
   ])
   let link: ReturnType<typeof openWriterLink> | undefined
   const openLink: OpenWriterLink = (path, handlers) => {
-    link = openWriterLink(path, handlers, { start: () => spawnWriter(path, { autoCheckpoint }) })
+    link = openWriterLink(path, handlers, { timeoutMs, start: () => spawnWriter(path, { autoCheckpoint }) })
     return link
   }
   return { openLink, ready: async (timeoutMs) => link?.ready(timeoutMs) }

@@ -25,6 +25,8 @@ export type Work<T> = (pages: WritePages) => T
 export interface CommitOptions {
   readonly synchronous: Synchronous
   readonly signal?: AbortSignal | undefined
+  /** On the clock of the vfs: until then it waits for WRITE, in one batch or the next. Default: as long as one batch does. */
+  readonly patientUntilMs?: number
 }
 
 export interface GroupCommitHooks {
@@ -54,6 +56,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
   readonly signal: AbortSignal | undefined
   readonly onAbort: (() => void) | null
+  readonly patientUntilMs: number
   /** Its function has been called: an abort comes too late. */
   isStarted: boolean
   isCancelled: boolean
@@ -109,7 +112,7 @@ export class GroupCommit {
   /** The same with callbacks. Transactions run in the order in which they were added. */
   add<T>(
     work: Work<T>,
-    { synchronous, signal }: CommitOptions,
+    { synchronous, signal, patientUntilMs = 0 }: CommitOptions,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -124,6 +127,7 @@ export class GroupCommit {
       reject,
       signal,
       onAbort: signal === undefined ? null : () => cancel(waiting),
+      patientUntilMs,
       isStarted: false,
       isCancelled: false,
       outcome: null,
@@ -175,6 +179,7 @@ export class GroupCommit {
       },
       signal: undefined,
       onAbort: null,
+      patientUntilMs: 0,
       isStarted: false,
       isCancelled: false,
       outcome: null,
@@ -240,11 +245,11 @@ export class GroupCommit {
       await runAsync(this.#commit(batch))
       this.#hooks.afterCommit({ blocking: false })
     } catch (error) {
-      for (const waiting of batch) waiting.outcome ??= { error }
+      fail(batch, error, vfs.now())
     }
     const endMs = vfs.now()
     this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
-    // What did not fit into this batch goes first into the next one.
+    // What did not fit into this batch, or waits on, goes first into the next one.
     const left = batch.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
     if (left.length > 0) this.#queue = left.concat(this.#queue)
     // Before anyone hears of it: a caller who goes on from here may ask for a blocking commit.
@@ -256,7 +261,7 @@ export class GroupCommit {
   *#commit(batch: readonly Waiting[]): Blocking<void> {
     const wal = this.#wal
     wal.assertHealthy()
-    yield* wal.lockWrite(batch.length === 1 ? batch[0]!.signal : undefined)
+    yield* wal.lockWrite(batch.length === 1 ? batch[0]!.signal : undefined, patienceMs(batch, wal))
     try {
       this.#gap.locked()
       this.#hooks.beforeBatch()
@@ -339,6 +344,19 @@ function apply(batch: readonly Waiting[], pages: WritePages): Synchronous {
     if (STRENGTH[waiting.synchronous] > STRENGTH[synchronous]) synchronous = waiting.synchronous
   }
   return synchronous
+}
+
+/** Until somebody's time is up: then he hears of it, and the others go into the next batch. */
+function patienceMs(batch: readonly Waiting[], { vfs, timeoutMs }: Wal): number {
+  let untilMs = Number.POSITIVE_INFINITY
+  for (const { patientUntilMs } of batch) if (patientUntilMs > 0 && patientUntilMs < untilMs) untilMs = patientUntilMs
+  return Math.min(Math.max(Math.ceil(untilMs - vfs.now()), 0), timeoutMs)
+}
+
+/** Whoever waits on is left without an outcome: nothing of a batch that did not get WRITE has run. */
+function fail(batch: readonly Waiting[], error: unknown, nowMs: number): void {
+  const isBusy = error instanceof EndmarkError && error.code === 'ENDMARK_BUSY'
+  for (const waiting of batch) if (!isBusy || waiting.patientUntilMs <= nowMs) waiting.outcome ??= { error }
 }
 
 /** An abort counts only while the transaction has not run: afterwards it is committed with its batch. */

@@ -59,13 +59,14 @@ export class CommitRequests implements RequestHandler {
   }
 
   /** @throws ENDMARK_INVALID_ARGUMENT unless the id is an integer from 2^32 up to, not including, 2^48 */
-  attach(clientId: number): ClientHandle {
+  attach(clientId: number, timeoutMs = 0): ClientHandle {
     if (!isClientId(clientId)) throw invalidArgument('an id that no client has')
     // It would not come back if it had not given up the connection from before.
     this.#attached.get(clientId)?.drop()
-    const client = new Client(this.#parts, clientId, () => {
+    const detach = () => {
       if (this.#attached.get(clientId) === client) this.#attached.delete(clientId)
-    })
+    }
+    const client = new Client(this.#parts, { id: clientId, timeoutMs, detach })
     this.#attached.set(clientId, client)
     return client
   }
@@ -88,9 +89,16 @@ function isClientId(id: unknown): id is number {
   return Number.isInteger(id) && (id as number) >= CLIENT_ID_MIN && (id as number) < CLIENT_ID_END
 }
 
+interface ClientParts {
+  readonly id: number
+  readonly timeoutMs: number
+  readonly detach: () => void
+}
+
 class Client implements ClientHandle {
   readonly #parts: CommitRequestsParts
   readonly #id: number
+  readonly #timeoutMs: number
   readonly #detach: () => void
   /** Numbers of the last request that was submitted, was run, and is acknowledged. */
   #lastNumber = 0
@@ -103,9 +111,10 @@ class Client implements ClientHandle {
   readonly #cancelled = new Set<number>()
   #isDropped = false
 
-  constructor(parts: CommitRequestsParts, id: number, detach: () => void) {
+  constructor(parts: CommitRequestsParts, { id, timeoutMs, detach }: ClientParts) {
     this.#parts = parts
     this.#id = id
+    this.#timeoutMs = timeoutMs
     this.#detach = detach
   }
 
@@ -128,7 +137,7 @@ class Client implements ClientHandle {
         if (number <= row.found.commitNumber) known = outcome
         return outcome
       },
-      OPTIONS[synchronous],
+      this.#options(synchronous),
       (outcome) => {
         if (!this.#isDropped) answer(number, outcome)
       },
@@ -166,6 +175,12 @@ class Client implements ClientHandle {
     const { commits, clients } = this.#parts
     // A row that stays because this fails is swept once its client is dead.
     commits.add((pages) => clients.remove(pages, this.#id), OPTIONS.off, ignore, ignore)
+  }
+
+  /** A client hears of a busy lock when its own time is up. */
+  #options(synchronous: Synchronous): CommitOptions {
+    if (this.#timeoutMs === 0) return OPTIONS[synchronous]
+    return { synchronous, patientUntilMs: this.#parts.wal.vfs.now() + this.#timeoutMs }
   }
 
   #rowIn(pages: WritePages): ClientRow {

@@ -27,7 +27,7 @@ if (what === 'idle') {
   const { clientId } = ClientLock.acquire(path)
   if (what === 'half') {
     const socket = createConnection({ path: socketPathOf(path).path })
-    const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid })
+    const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid, timeoutMs: 5000 })
     const requests = requestMessage(putRequest(2, 100_000))
     socket.write(Buffer.concat([PRELUDE, hello, requestMessage(putRequest(1)), requests.subarray(0, 50_000)]))
   }

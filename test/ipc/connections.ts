@@ -159,7 +159,7 @@ export function helloOf(t: ExecutionContext<unknown>, path: string): { readonly 
   const lock = ClientLock.acquire(path)
   t.teardown(() => lock.release())
   const { clientId } = lock
-  const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid })
+  const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid, timeoutMs: 5000 })
   return { clientId, hello: Buffer.concat([PRELUDE, hello]) }
 }
 

@@ -101,7 +101,7 @@ test('a client that does not hold the lock of its id is refused', async (t) => {
   const raw = new RawClient(t, path)
   const lock = ClientLock.acquire(path)
   lock.release()
-  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file: fileIdentityOf(path), pid: 1 }))
+  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file: fileIdentityOf(path), pid: 1, timeoutMs: 5000 }))
   await raw.closed()
   t.is(raw.messages[0]?.[0], REFUSAL)
   t.is(handler.handles.length, 0)
@@ -113,7 +113,7 @@ test('identities of files of any size survive the way', async (t) => {
   t.teardown(() => lock.release())
   const raw = new RawClient(t, path)
   const file = { device: 2n ** 64n - 1n, inode: 2n ** 63n }
-  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file, pid: 1 }))
+  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file, pid: 1, timeoutMs: 5000 }))
   await raw.closed()
   t.is(raw.messages[0]?.[0], REFUSAL, 'refused as another file, not as bytes that make no sense')
 })
