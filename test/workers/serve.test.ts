@@ -144,6 +144,7 @@ test('it steps down when its role is taken away, and closes the database in orde
   t.is(taken.status, 0)
   t.is(await serve.exited, 1)
   t.is((await serve.event('stop')).reason, 'the role was lost')
+  t.regex(serve.errors, /-writer: the role was lost, .*\(ENDMARK_BUSY\)/)
   t.false(existsSync(`${path}-wal`))
 })
 
