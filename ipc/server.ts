@@ -150,7 +150,7 @@ export class WriterServer {
     // It has come back before we have noticed that it was gone: what is left of the old connection is in doubt for it.
     this.#byClient.get(clientId)?.close()
     this.#byClient.set(clientId, session)
-    return handler.attach(clientId, timeoutMs)
+    return handler.attach(clientId, timeoutMs, () => this.#probe.isAlive(clientId))
   }
 
   #requestsArrived(session: Session): void {

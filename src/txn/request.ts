@@ -49,8 +49,9 @@ export interface RequestHandler {
   /**
    * A client has connected, or has come back with the same id.
    * @param timeoutMs how long its requests wait for WRITE; 0: as long as the writer itself does
+   * @param isAlive whether the client is: asked under WRITE when it has no row
    */
-  attach(clientId: number, timeoutMs?: number): ClientHandle
+  attach(clientId: number, timeoutMs?: number, isAlive?: () => boolean): ClientHandle
   /** Removes the rows of clients that are not attached and do not live any more. Not awaited: nobody depends on it. */
   sweep(isAlive: (clientId: number) => boolean): void
 }

@@ -264,6 +264,19 @@ test('a client waits for the lock as long as it wants to, however long the write
   t.is(counters.get('a'), 4)
 })
 
+test('what a client has left behind is not applied when its row is gone with it', async (t) => {
+  const opened = await openCounters(t)
+  const { engine, counters } = opened
+  let isAlive = true
+  const late = engine.requests.attach(CLIENT, 0, () => isAlive)
+  late.submit(increment(opened, 1), () => t.fail('nobody is there'))
+  // Meanwhile it has settled that with another writer process, and left.
+  isAlive = false
+  await engine.commits.drain()
+  t.is(counters.get('a'), undefined)
+  t.is(engine.recordOf(CLIENT).commitNumber, 0)
+})
+
 test('rows go when their client leaves, or is swept because it is dead', async (t) => {
   const opened = await openCounters(t)
   const { engine, path } = opened
