@@ -16,9 +16,9 @@ import { createConnection, type Socket } from 'node:net'
 import { assert } from '../src/assert.js'
 import { EndmarkError, ioError, unsupported } from '../src/errors.js'
 import type { CommitRequest, WriterLink, WriterLinkHandlers } from '../src/txn/index.js'
+import { type FileIdentity, fileIdentityOf } from '../src/vfs/index.js'
 import { readAnswers } from './answer-codec.js'
 import { ClientLock } from './client-lock.js'
-import { fileIdentityOf } from './file-identity.js'
 import {
   encodeBye,
   encodeCancel,
@@ -32,7 +32,6 @@ import { ProtocolError, ScalarReader } from './message-codec.js'
 import { MessageReader } from './message-reader.js'
 import {
   ANSWERS,
-  type FileIdentity,
   GOODBYE,
   HANDSHAKE_SIZE_MAX,
   HANDSHAKE_TIMEOUT_MS,
@@ -46,6 +45,10 @@ import { RequestWriter, requestSize } from './request-codec.js'
 import { type SocketPath, socketIsThere, socketPathOf } from './socket-path.js'
 
 export interface WriterLinkOptions {
+  /** The main file that this process has open. Default: the one that stands under its path now. */
+  readonly file?: FileIdentity
+  /** How long its commits wait for the lock, ms. Default 0: as long as the writer process does by itself. */
+  readonly timeoutMs?: number
   /** Starts a writer process; called, at a limited pace, when none can be reached. */
   readonly start?: () => void
 }
@@ -98,7 +101,7 @@ export class ClientLink implements WriterLink {
     this.#handlers = handlers
     this.#options = options
     // Now, and not when connecting: another file may stand under this name by then.
-    this.#identity = fileIdentityOf(path)
+    this.#identity = options.file ?? fileIdentityOf(path)
     this.#lock = ClientLock.acquire(path)
     const file = this.#location.path
     this.#absent = new EndmarkError('ENDMARK_NOT_FOUND', `no writer process: ${file} does not exist`, { file })
@@ -219,7 +222,9 @@ export class ClientLink implements WriterLink {
     this.#isPreludeRead = false
     this.#timer = setTimeout(() => this.abandon('it does not answer'), HANDSHAKE_TIMEOUT_MS).unref()
     const { clientId } = this.#lock
-    socket.write(Buffer.concat([PRELUDE, encodeHello({ clientId, file: this.#identity, pid: process.pid })]))
+    const { timeoutMs = 0 } = this.#options
+    const hello = encodeHello({ clientId, file: this.#identity, pid: process.pid, timeoutMs })
+    socket.write(Buffer.concat([PRELUDE, hello]))
     socket.on('data', (chunk) => this.#received(socket, chunk))
     socket.on('error', (error) => this.#broken(socket, error))
     socket.on('close', () => this.#broken(socket, new Error('the writer process has closed the connection')))

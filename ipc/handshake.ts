@@ -27,10 +27,12 @@ export const PRELUDE = encodePrelude(PROTOCOL_VERSION)
 /** Integers of 64 bits are signed in a body where they fit, so that both halves of the range come back as they were. */
 const SIGNED_BITS = 64
 
-export function encodeHello({ clientId, file, pid }: Hello): Uint8Array {
+export function encodeHello({ clientId, file, pid, timeoutMs }: Hello): Uint8Array {
   const device = BigInt.asIntN(SIGNED_BITS, file.device)
   const inode = BigInt.asIntN(SIGNED_BITS, file.inode)
-  return encodeMessage([HELLO, clientId, device, inode, pid])
+  // As a count: it may be infinite, or a fraction.
+  const timeout = Math.min(Math.ceil(timeoutMs), Number.MAX_SAFE_INTEGER)
+  return encodeMessage([HELLO, clientId, device, inode, pid, timeout])
 }
 
 /** @param values at the first value after the type, as everywhere here */
@@ -40,8 +42,9 @@ export function readHello(values: ScalarReader): Hello {
   const device = BigInt.asUintN(SIGNED_BITS, values.bigint())
   const inode = BigInt.asUintN(SIGNED_BITS, values.bigint())
   const pid = values.count()
+  const timeoutMs = values.count()
   values.end()
-  return { clientId, file: { device, inode }, pid }
+  return { clientId, file: { device, inode }, pid, timeoutMs }
 }
 
 export function encodeWelcome({ pid }: Welcome): Uint8Array {

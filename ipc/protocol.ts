@@ -17,6 +17,7 @@
  */
 import { assert } from '../src/assert.js'
 import type { ErrorCode } from '../src/errors.js'
+import type { FileIdentity } from '../src/vfs/index.js'
 
 /** Rises with every change that an older peer would misread. */
 export const PROTOCOL_VERSION = 1
@@ -69,17 +70,13 @@ export const REFUSAL = 65
 export const ANSWERS = 66
 export const GOODBYE = 67
 
-/** Names one file as long as it exists. */
-export interface FileIdentity {
-  readonly device: bigint
-  readonly inode: bigint
-}
-
 /** `clientId` is locked on the -shm (client-lock.ts); `file` is the main file that the client has open. */
 export interface Hello {
   readonly clientId: number
   readonly file: FileIdentity
   readonly pid: number
+  /** How long its commits wait for the lock. */
+  readonly timeoutMs: number
 }
 
 /** The server takes requests from now on. */

@@ -144,7 +144,9 @@ export class RoleLock {
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#file.close()
-    onLost(reason)
+    // What proper-lockfile says is about its own folder.
+    const message = `${this.path}: the role was lost, its files were removed or taken over: ${reason.message}`
+    onLost(new EndmarkError('ENDMARK_BUSY', message, { file: this.path, cause: reason }))
   }
 }
 

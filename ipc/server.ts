@@ -9,10 +9,10 @@
  */
 import type { Socket } from 'node:net'
 import type { ClientHandle, RequestHandler } from '../src/txn/index.js'
+import { type FileIdentity, fileIdentityOf, isSameFile } from '../src/vfs/index.js'
 import { ClientLockProbe } from './client-lock.js'
-import { fileIdentityOf, isSameFile } from './file-identity.js'
 import { Listener } from './listener.js'
-import { type FileIdentity, type Hello, OTHERS_ACTIVE_MS, type Refusal } from './protocol.js'
+import { type Hello, OTHERS_ACTIVE_MS, type Refusal } from './protocol.js'
 import { Session, type SessionHost } from './session.js'
 import { socketPathOf } from './socket-path.js'
 
@@ -137,7 +137,7 @@ export class WriterServer {
     log: (event, fields) => this.#log(event, fields),
   }
 
-  #admit(session: Session, { clientId, file }: Hello): ClientHandle | Refusal {
+  #admit(session: Session, { clientId, file, timeoutMs }: Hello): ClientHandle | Refusal {
     const { path, handler } = this.#options
     if (!isSameFile(file, this.#identity)) {
       const message = `the writer process serves another file at ${path}: it was replaced while one of the two had it open`
@@ -150,7 +150,7 @@ export class WriterServer {
     // It has come back before we have noticed that it was gone: what is left of the old connection is in doubt for it.
     this.#byClient.get(clientId)?.close()
     this.#byClient.set(clientId, session)
-    return handler.attach(clientId)
+    return handler.attach(clientId, timeoutMs, () => this.#probe.isAlive(clientId))
   }
 
   #requestsArrived(session: Session): void {

@@ -314,7 +314,8 @@ export class Database {
   }
 
   /**
-   * The same, blocking the calling thread, also while it waits for locks: for scripts.
+   * The same, blocking the calling thread, also while it waits for locks: for scripts. Writes that were called before and not
+   * awaited may be committed after it.
    * @throws as `transaction`; ENDMARK_BUSY while an asynchronous commit of this Database is under way
    */
   transactionSync<T>(fn: (tx: Transaction) => T, options?: Pick<CommitOptions, 'synchronous'>): T {

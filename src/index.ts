@@ -8,7 +8,7 @@ import { Database } from './database.js'
 import { invalidArgument } from './errors.js'
 import { type OpenOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { LazyLink, type OpenWriterLink } from './txn/index.js'
-import { nodeVfs } from './vfs/index.js'
+import { fileIdentityOf, nodeVfs } from './vfs/index.js'
 import { attach, detach, runAsync } from './wal/index.js'
 
 /**
@@ -60,23 +60,30 @@ interface LinkOpener {
 async function linkOpener(options: ResolvedOptions): Promise<LinkOpener | null> {
   const { writer, readOnly } = options
   if (readOnly || writer === 'inline') return null
-  return writer === 'auto' ? lazyOpener() : startingOpener(options)
+  return writer === 'auto' ? lazyOpener(options) : startingOpener(options)
 }
 
 /** Sockets and messages are loaded when there are traces of a writer process beside the database. */
-function lazyOpener(): LinkOpener {
+function lazyOpener({ timeout: timeoutMs }: ResolvedOptions): LinkOpener {
   const vfs = nodeVfs()
-  const openLink: OpenWriterLink = (path, handlers) =>
-    new LazyLink(path, handlers, {
+  const openLink: OpenWriterLink = (path, handlers) => {
+    // Now: by the time that there is a writer process, another file may stand under this name.
+    const file = fileIdentityOf(path)
+    return new LazyLink(path, handlers, {
       now: () => vfs.now(),
       mayExist: () => vfs.exists(`${path}-writer`),
-      load: async () => (await import('../ipc/client.js')).openWriterLink,
+      load: async () => {
+        const { openWriterLink } = await import('../ipc/client.js')
+        return (...link) => openWriterLink(...link, { file, timeoutMs })
+      },
     })
+  }
   return { openLink, ready: async () => {} }
 }
 
 /** A writer process is started whenever none can be reached. */
-async function startingOpener({ autoCheckpoint, walLimit, snapshotTimeout }: ResolvedOptions): Promise<LinkOpener> {
+async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
+  const { autoCheckpoint, walLimit, snapshotTimeout, timeout: timeoutMs } = options
   const [{ openWriterLink }, { spawnWriter }] = await Promise.all([
     import('../ipc/client.js'),
     import('../workers/spawn.js'),
@@ -84,6 +91,7 @@ async function startingOpener({ autoCheckpoint, walLimit, snapshotTimeout }: Res
   let link: ReturnType<typeof openWriterLink> | undefined
   const openLink: OpenWriterLink = (path, handlers) => {
     link = openWriterLink(path, handlers, {
+      timeoutMs,
       start: () => spawnWriter(path, { autoCheckpoint, walLimit, snapshotTimeout }),
     })
     return link

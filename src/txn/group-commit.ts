@@ -37,6 +37,8 @@ export type Work<T> = (pages: WritePages) => T
 export interface CommitOptions {
   readonly synchronous: Synchronous
   readonly signal?: AbortSignal | undefined
+  /** On the clock of the vfs: until then it waits for WRITE, in one batch or the next. Default: as long as one batch does. */
+  readonly patientUntilMs?: number
 }
 
 /** For whom room in the log is wanted. */
@@ -79,6 +81,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
   readonly signal: AbortSignal | undefined
   readonly onAbort: (() => void) | null
+  readonly patientUntilMs: number
   /** Its function has been called: an abort comes too late. */
   isStarted: boolean
   isCancelled: boolean
@@ -163,7 +166,7 @@ export class GroupCommit {
   /** The same with callbacks. Transactions run in the order in which they were added. */
   add<T>(
     work: Work<T>,
-    { synchronous, signal }: CommitOptions,
+    { synchronous, signal, patientUntilMs = 0 }: CommitOptions,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ): void {
@@ -179,6 +182,7 @@ export class GroupCommit {
       reject,
       signal,
       onAbort: signal === undefined ? null : () => cancel(waiting),
+      patientUntilMs,
       isStarted: false,
       isCancelled: false,
       outcome: null,
@@ -232,6 +236,7 @@ export class GroupCommit {
       },
       signal: undefined,
       onAbort: null,
+      patientUntilMs: 0,
       isStarted: false,
       isCancelled: false,
       outcome: null,
@@ -332,7 +337,7 @@ export class GroupCommit {
       const signal = first.length === 1 ? first[0]!.signal : undefined
       const room = this.#hooks.beforeLock({ sinceMs: first[0]!.sinceMs, signal })
       if (room !== null) await runAsync(room)
-      await runAsync(wal.lockWrite(signal))
+      await runAsync(wal.lockWrite(signal, patienceMs(first, wal)))
       try {
         last = await this.#commitInTurn(first)
       } finally {
@@ -340,13 +345,31 @@ export class GroupCommit {
       }
       this.#afterCommit({ blocking: false })
     } catch (error) {
-      if (isLogFull(error)) last = this.#putBackInTime(last)
-      reject(last, error)
+      last = this.#failed(last, error)
     }
     // Before anyone hears of it: a caller who goes on from here may ask for a blocking commit.
     this.#running = null
     if (this.#queue.length > 0) this.#schedule()
     settle(last)
+  }
+
+  /**
+   * Rejects them, but for those who still have time to wait for WRITE, or for room in the log: they go first into the next batch.
+   * @returns those rejected
+   */
+  #failed(transactions: readonly Waiting[], error: unknown): readonly Waiting[] {
+    const { vfs, timeoutMs } = this.#wal
+    const nowMs = vfs.now()
+    const isBusy = error instanceof EndmarkError && error.code === 'ENDMARK_BUSY'
+    const isFull = isLogFull(error)
+    const waitsOn = ({ outcome, isCancelled, patientUntilMs, sinceMs }: Waiting) => {
+      if (outcome !== null || isCancelled) return false
+      return isBusy ? patientUntilMs > nowMs : isFull && sinceMs > nowMs - timeoutMs
+    }
+    const rejected = transactions.filter((waiting) => !waitsOn(waiting))
+    if (rejected.length < transactions.length) this.#queue = transactions.filter(waitsOn).concat(this.#queue)
+    reject(rejected, error)
+    return rejected
   }
 
   /**
@@ -420,15 +443,6 @@ export class GroupCommit {
     if (left.length === 0) return transactions
     this.#queue = left.concat(this.#queue)
     return transactions.filter((waiting) => waiting.outcome !== null)
-  }
-
-  /** The log is full: those for whom there is still time wait on. @returns the others */
-  #putBackInTime(transactions: readonly Waiting[]): readonly Waiting[] {
-    const { vfs, timeoutMs } = this.#wal
-    const lateMs = vfs.now() - timeoutMs
-    const inTime = (waiting: Waiting) => waiting.sinceMs > lateMs
-    this.#queue = transactions.filter((waiting) => inTime(waiting) && !waiting.isCancelled).concat(this.#queue)
-    return transactions.filter((waiting) => !inTime(waiting))
   }
 
   /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
@@ -572,6 +586,13 @@ function apply(batch: readonly Waiting[], pages: WritePages): Synchronous {
     if (STRENGTH[waiting.synchronous] > STRENGTH[synchronous]) synchronous = waiting.synchronous
   }
   return synchronous
+}
+
+/** Until somebody's time is up: then he hears of it, and the others go into the next batch. */
+function patienceMs(batch: readonly Waiting[], { vfs, timeoutMs }: Wal): number {
+  let untilMs = Number.POSITIVE_INFINITY
+  for (const { patientUntilMs } of batch) if (patientUntilMs > 0 && patientUntilMs < untilMs) untilMs = patientUntilMs
+  return Math.min(Math.max(Math.ceil(untilMs - vfs.now()), 0), timeoutMs)
 }
 
 /** An abort counts only while the transaction has not run: afterwards it is committed with its batch. */

@@ -59,13 +59,14 @@ export class CommitRequests implements RequestHandler {
   }
 
   /** @throws ENDMARK_INVALID_ARGUMENT unless the id is an integer from 2^32 up to, not including, 2^48 */
-  attach(clientId: number): ClientHandle {
+  attach(clientId: number, timeoutMs = 0, isAlive = () => true): ClientHandle {
     if (!isClientId(clientId)) throw invalidArgument('an id that no client has')
     // It would not come back if it had not given up the connection from before.
     this.#attached.get(clientId)?.drop()
-    const client = new Client(this.#parts, clientId, () => {
+    const detach = () => {
       if (this.#attached.get(clientId) === client) this.#attached.delete(clientId)
-    })
+    }
+    const client = new Client(this.#parts, { id: clientId, timeoutMs, isAlive, detach })
     this.#attached.set(clientId, client)
     return client
   }
@@ -88,9 +89,18 @@ function isClientId(id: unknown): id is number {
   return Number.isInteger(id) && (id as number) >= CLIENT_ID_MIN && (id as number) < CLIENT_ID_END
 }
 
+interface ClientParts {
+  readonly id: number
+  readonly timeoutMs: number
+  readonly isAlive: () => boolean
+  readonly detach: () => void
+}
+
 class Client implements ClientHandle {
   readonly #parts: CommitRequestsParts
   readonly #id: number
+  readonly #timeoutMs: number
+  readonly #isAlive: () => boolean
   readonly #detach: () => void
   /** Numbers of the last request that was submitted, was run, and is acknowledged. */
   #lastNumber = 0
@@ -103,9 +113,11 @@ class Client implements ClientHandle {
   readonly #cancelled = new Set<number>()
   #isDropped = false
 
-  constructor(parts: CommitRequestsParts, id: number, detach: () => void) {
+  constructor(parts: CommitRequestsParts, { id, timeoutMs, isAlive, detach }: ClientParts) {
     this.#parts = parts
     this.#id = id
+    this.#timeoutMs = timeoutMs
+    this.#isAlive = isAlive
     this.#detach = detach
   }
 
@@ -128,7 +140,7 @@ class Client implements ClientHandle {
         if (pages.isOnCommitted && number <= row.found.commitNumber) known = outcome
         return outcome
       },
-      OPTIONS[synchronous],
+      this.#options(synchronous),
       (outcome) => {
         if (!this.#isDropped) answer(number, outcome)
       },
@@ -168,8 +180,19 @@ class Client implements ClientHandle {
     commits.add((pages) => clients.remove(pages, this.#id), OPTIONS.off, ignore, ignore)
   }
 
-  #rowIn(pages: WritePages): ClientRow {
+  /** A client hears of a busy lock when its own time is up. */
+  #options(synchronous: Synchronous): CommitOptions {
+    if (this.#timeoutMs === 0) return OPTIONS[synchronous]
+    return { synchronous, patientUntilMs: this.#parts.wal.vfs.now() + this.#timeoutMs }
+  }
+
+  /** Null if the client is gone: another writer process may have settled all with it, and removed its row. */
+  #rowIn(pages: WritePages): ClientRow | null {
     const row = this.#parts.clients.rowOf(pages, this.#id)
+    if (row.commitNumber === 0 && !this.#isAlive()) {
+      this.drop()
+      return null
+    }
     if (this.#hasReadRow) return row
     this.#hasReadRow = true
     for (const [number, outcome] of row.outcomes) {

@@ -46,8 +46,12 @@ export type Outcome =
 
 /** What the ipc server hands requests to: the writing side, in the writer process. */
 export interface RequestHandler {
-  /** A client has connected, or has come back with the same id. */
-  attach(clientId: number): ClientHandle
+  /**
+   * A client has connected, or has come back with the same id.
+   * @param timeoutMs how long its requests wait for WRITE; 0: as long as the writer itself does
+   * @param isAlive whether the client is: asked under WRITE when it has no row
+   */
+  attach(clientId: number, timeoutMs?: number, isAlive?: () => boolean): ClientHandle
   /** Removes the rows of clients that are not attached and do not live any more. Not awaited: nobody depends on it. */
   sweep(isAlive: (clientId: number) => boolean): void
 }

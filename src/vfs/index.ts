@@ -9,6 +9,7 @@ export {
 } from './blocking.js'
 export { type WaitOptions, waitFor } from './lock-wait.js'
 export { MapWindows } from './map-windows.js'
+export { type FileIdentity, fileIdentityOf, isSameFile } from './node-file-identity.js'
 export type { MapProviderName } from './node-map.js'
 export { NodeVfs, type NodeVfsOptions, nodeVfs } from './node-vfs.js'
 export { type FileSystemOptions, refuseFileSystem, refusePlatform } from './platform-guard.js'

@@ -55,8 +55,8 @@ export class Wal {
   }
 
   /** Waits for the WRITE lock and brings `header` up to date. The caller releases the lock. */
-  *lockWrite(signal?: AbortSignal): Blocking<void> {
-    const { locks, vfs, timeoutMs } = this
+  *lockWrite(signal?: AbortSignal, timeoutMs = this.timeoutMs): Blocking<void> {
+    const { locks, vfs } = this
     // A checkpoint of our own, which has a deadline itself. A blocking caller is refused before it gets here.
     if (locks.isHeld('WRITE')) yield { sync: () => {}, async: () => locks.writeReleased() }
     yield* waitFor(() => this.tryLockWrite(), { vfs, timeoutMs, signal, what: `the WRITE lock of ${this.main.path}` })

@@ -5,9 +5,9 @@
 import { createConnection } from 'node:net'
 import { openWriterLink } from '../../ipc/client.js'
 import { ClientLock } from '../../ipc/client-lock.js'
-import { fileIdentityOf } from '../../ipc/file-identity.js'
 import { encodeHello, PRELUDE } from '../../ipc/handshake.js'
 import { socketPathOf } from '../../ipc/socket-path.js'
+import { fileIdentityOf } from '../../src/vfs/index.js'
 import { putRequest, requestMessage } from './connections.js'
 
 const [path = '', what = ''] = process.argv.slice(2)
@@ -27,7 +27,7 @@ if (what === 'idle') {
   const { clientId } = ClientLock.acquire(path)
   if (what === 'half') {
     const socket = createConnection({ path: socketPathOf(path).path })
-    const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid })
+    const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid, timeoutMs: 5000 })
     const requests = requestMessage(putRequest(2, 100_000))
     socket.write(Buffer.concat([PRELUDE, hello, requestMessage(putRequest(1)), requests.subarray(0, 50_000)]))
   }

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { type ClientLink, openWriterLink, type WriterLinkOptions } from '../../ipc/client.js'
 import { ClientLock } from '../../ipc/client-lock.js'
-import { fileIdentityOf } from '../../ipc/file-identity.js'
 import { encodeHello, PRELUDE } from '../../ipc/handshake.js'
 import { encodeMessage, type Scalar, ScalarReader } from '../../ipc/message-codec.js'
 import { MessageReader } from '../../ipc/message-reader.js'
@@ -14,6 +13,7 @@ import { RequestWriter, requestSize } from '../../ipc/request-codec.js'
 import { type LogEntry, WriterServer, type WriterServerOptions } from '../../ipc/server.js'
 import { socketPathOf } from '../../ipc/socket-path.js'
 import type { CommitRequest, Outcome, Step } from '../../src/txn/index.js'
+import { fileIdentityOf } from '../../src/vfs/index.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { FakeHandler } from './fake-handler.js'
 
@@ -159,7 +159,7 @@ export function helloOf(t: ExecutionContext<unknown>, path: string): { readonly 
   const lock = ClientLock.acquire(path)
   t.teardown(() => lock.release())
   const { clientId } = lock
-  const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid })
+  const hello = encodeHello({ clientId, file: fileIdentityOf(path), pid: process.pid, timeoutMs: 5000 })
   return { clientId, hello: Buffer.concat([PRELUDE, hello]) }
 }
 

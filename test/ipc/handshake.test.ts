@@ -2,11 +2,11 @@ import { renameSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import test from 'ava'
 import { ClientLock } from '../../ipc/client-lock.js'
-import { fileIdentityOf } from '../../ipc/file-identity.js'
 import { encodeHello, PRELUDE } from '../../ipc/handshake.js'
 import { encodePrelude, PROTOCOL_VERSION, REFUSAL, WELCOME } from '../../ipc/protocol.js'
 import { socketPathOf } from '../../ipc/socket-path.js'
 import { EndmarkError } from '../../src/errors.js'
+import { fileIdentityOf } from '../../src/vfs/index.js'
 import { admitted, connectLink, fakeDatabase, HeardLink, helloOf, RawClient, serve, until } from './connections.js'
 import { COMMITTED } from './fake-handler.js'
 
@@ -101,7 +101,7 @@ test('a client that does not hold the lock of its id is refused', async (t) => {
   const raw = new RawClient(t, path)
   const lock = ClientLock.acquire(path)
   lock.release()
-  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file: fileIdentityOf(path), pid: 1 }))
+  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file: fileIdentityOf(path), pid: 1, timeoutMs: 5000 }))
   await raw.closed()
   t.is(raw.messages[0]?.[0], REFUSAL)
   t.is(handler.handles.length, 0)
@@ -113,7 +113,7 @@ test('identities of files of any size survive the way', async (t) => {
   t.teardown(() => lock.release())
   const raw = new RawClient(t, path)
   const file = { device: 2n ** 64n - 1n, inode: 2n ** 63n }
-  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file, pid: 1 }))
+  raw.write(PRELUDE, encodeHello({ clientId: lock.clientId, file, pid: 1, timeoutMs: 5000 }))
   await raw.closed()
   t.is(raw.messages[0]?.[0], REFUSAL, 'refused as another file, not as bytes that make no sense')
 })

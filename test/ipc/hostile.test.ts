@@ -74,11 +74,11 @@ const HELLOS: Record<string, Uint8Array> = {
   'a map': framed({ type: HELLO }),
   'requests before the hello': requestMessage(putRequest(1)),
   'a hello without fields': message(HELLO),
-  'a hello with one field too many': message(HELLO, 2 ** 40, 1n, 1n, 1, 1),
-  'a client id too small': encodeHello({ clientId: 120, file: { device: 1n, inode: 1n }, pid: 1 }),
-  'a client id too large': encodeHello({ clientId: 2 ** 48, file: { device: 1n, inode: 1n }, pid: 1 }),
-  'a client id that is text': message(HELLO, 'client', 1n, 1n, 1),
-  'an inode that is no bigint': message(HELLO, 2 ** 40, 1, 1, 1),
+  'a hello with one field too many': message(HELLO, 2 ** 40, 1n, 1n, 1, 5000, 1),
+  'a client id too small': encodeHello({ clientId: 120, file: { device: 1n, inode: 1n }, pid: 1, timeoutMs: 5000 }),
+  'a client id too large': encodeHello({ clientId: 2 ** 48, file: { device: 1n, inode: 1n }, pid: 1, timeoutMs: 5000 }),
+  'a client id that is text': message(HELLO, 'client', 1n, 1n, 1, 5000),
+  'an inode that is no bigint': message(HELLO, 2 ** 40, 1, 1, 1, 5000),
   'a message of the server’s': message(WELCOME, 1),
 }
 

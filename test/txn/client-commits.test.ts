@@ -7,6 +7,7 @@ import { requestHandlerOf } from '../../src/database.js'
 import type { OrderedMap } from '../../src/store/index.js'
 import type { ClientHandle, CommitRequest, Outcome, Step } from '../../src/txn/index.js'
 import { nodeVfs } from '../../src/vfs/index.js'
+import { connect } from '../support/connection.js'
 import { type Engine, FIRST_CLIENT, openEngine } from '../support/engine.js'
 import { failOn, HookedVfs } from '../support/hooked-vfs.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
@@ -284,6 +285,39 @@ test('after a drop nothing begins and nothing is answered', async (t) => {
   client.drop()
   client.submit(increment(opened, 2), () => t.fail('it was dropped'))
   client.leave()
+  await engine.commits.drain()
+  t.is(counters.get('a'), undefined)
+  t.is(engine.recordOf(CLIENT).commitNumber, 0)
+})
+
+test('a client waits for the lock as long as it wants to, however long the writer itself does, and in its order', async (t) => {
+  const opened = await openCounters(t)
+  const { engine, path, counters } = opened
+  const blocker = connect(path)
+  t.teardown(() => blocker.vanish())
+  const impatient = engine.requests.attach(CLIENT, 300)
+  const patient = engine.requests.attach(CLIENT + 1, 60_000)
+  const put = (number: number) => request(number, [counters.putOperation(engine.schema(), 'a', number)])
+  t.true(blocker.wal.locks.tryExclusive('WRITE'))
+  const waiting = [1, 2, 3].map((number) => send(patient, put(number)))
+  const startMs = performance.now()
+  t.like(await send(impatient, put(1)), { kind: 'failed', code: 'ENDMARK_BUSY' })
+  t.true(performance.now() - startMs >= 299)
+  t.like(await send(engine.requests.attach(CLIENT + 2), put(1)), { kind: 'failed', code: 'ENDMARK_BUSY' })
+  const late = send(patient, put(4))
+  blocker.wal.locks.releaseExclusive('WRITE')
+  t.deepEqual(await Promise.all([...waiting, late]), [COMMITTED, COMMITTED, COMMITTED, COMMITTED])
+  t.is(counters.get('a'), 4)
+})
+
+test('what a client has left behind is not applied when its row is gone with it', async (t) => {
+  const opened = await openCounters(t)
+  const { engine, counters } = opened
+  let isAlive = true
+  const late = engine.requests.attach(CLIENT, 0, () => isAlive)
+  late.submit(increment(opened, 1), () => t.fail('nobody is there'))
+  // Meanwhile it has settled that with another writer process, and left.
+  isAlive = false
   await engine.commits.drain()
   t.is(counters.get('a'), undefined)
   t.is(engine.recordOf(CLIENT).commitNumber, 0)

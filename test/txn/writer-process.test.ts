@@ -1,7 +1,7 @@
 /** `writer: 'process'` and `'auto'` with real processes: started, used, lost, stopped, and gone without. */
 
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
@@ -186,4 +186,30 @@ test('with readOnly nobody looks for a writer process', async (t) => {
   await rejects(t, db.dropStore('m'), 'ENDMARK_READONLY')
   t.deepEqual(db.stats().writer, { mode: 'inline', pid: null, failure: null })
   t.deepEqual(writersOf(path), [])
+})
+
+test('a Database whose file was replaced does not commit to the new one by its writer process', async (t) => {
+  const path = temporaryPath(t)
+  const replacement = `${path}.next`
+  const MAP = { key: 'integer', value: 'integer' } as const
+  for (const file of [path, replacement]) {
+    const db = await openDatabase(t, file, { writer: 'inline' })
+    await db.map('m', MAP)
+    await db.close()
+  }
+  const holder = await openDatabase(t, path)
+  const map = await holder.map<number, number>('m')
+  for (const suffix of ['-wal', '-shm']) renameSync(path + suffix, `${path}.old${suffix}`)
+  renameSync(replacement, path)
+  await startWriter(t, path)
+  const writer = () => holder.stats().writer
+  while (writer().failure === null && writer().mode === 'inline') {
+    await map.put(1, 1)
+    await delay(5)
+  }
+  t.like(writer(), { mode: 'inline', pid: null })
+  t.regex(String(writer().failure), /serves another file/)
+  t.is(map.get(1), 1)
+  const other = await openDatabase(t, path, { writer: 'inline' })
+  t.is((await other.map<number, number>('m')).count(), 0)
 })

@@ -2,11 +2,13 @@
  * The writer process as `endmark serve` runs it: how it begins and ends, who may be one, what it leaves behind, and that nothing
  * acknowledged is lost whatever happens to it.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { basename, dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { open } from '../../src/index.js'
 import { startWriterProcess } from '../../workers/spawn.js'
 import { temporaryPath } from '../support/open-database.js'
@@ -14,6 +16,7 @@ import { integrityCheck } from '../support/referee.js'
 import { isRunning, ServeProcess, startServe, until } from '../support/serve-process.js'
 
 const MAP = { key: 'integer', value: 'text' } as const
+const MAIN = fileURLToPath(new URL('../../tools/cli/main.js', import.meta.url))
 const filesOf = (path: string) => readdirSync(dirname(path)).sort()
 
 test('it says where it serves, and ends on SIGTERM without leaving a file of its own', async (t) => {
@@ -105,6 +108,9 @@ test('a second signal ends it at once', async (t) => {
   serve.kill('SIGTERM')
   await serve.event('stopping')
   serve.kill('SIGTERM')
+  await until(() => !isRunning(serve.pid), 'its end')
+  // It has the other end of what we read.
+  process.kill(serve.checkpointer, 'SIGKILL')
   t.is(await serve.exited, 1)
 })
 
@@ -138,6 +144,7 @@ test('it steps down when its role is taken away, and closes the database in orde
   t.is(taken.status, 0)
   t.is(await serve.exited, 1)
   t.is((await serve.event('stop')).reason, 'the role was lost')
+  t.regex(serve.errors, /-writer: the role was lost, .*\(ENDMARK_BUSY\)/)
   t.false(existsSync(`${path}-wal`))
 })
 
@@ -150,10 +157,62 @@ test('figures come as JSON lines, and on a terminal as one line that is written 
   ])
   serve.kill('SIGTERM')
   await serve.exited
-  const main = fileURLToPath(new URL('../../tools/cli/main.js', import.meta.url))
-  const command = `${process.execPath} ${main} serve ${path} --idle-exit 3.5`
+  const command = `${process.execPath} ${MAIN} serve ${path} --idle-exit 3.5`
   const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', timeout: 20_000 })
   t.regex(stdout, /start: pid \d+/)
   t.true(stdout.split('\r\x1b[2K0 clients | 0 commits/s').length > 2, stdout)
   t.true(stdout.includes('0 backfilled'), stdout)
+})
+
+/** Runs a shell command that serves; kills all of it with the test. @returns the id of the writer process */
+async function serveInShell(t: ExecutionContext<unknown>, path: string, command: string, args: readonly string[]) {
+  const shell = spawn(command, args, { stdio: 'ignore', detached: true })
+  t.teardown(() => process.kill(-shell.pid!, 'SIGKILL'))
+  await until(() => existsSync(`${path}-sock`), 'the socket')
+  const { pid } = JSON.parse(readFileSync(`${path}-writer`, 'utf8')) as { pid: number }
+  t.teardown(() => isRunning(pid) && process.kill(pid, 'SIGKILL'))
+  return { pid, shell }
+}
+
+/** Fills the log: each connection leaves a line, and together they are more than a pipe or a terminal holds. */
+async function fillLog(path: string): Promise<void> {
+  for (let round = 0; round < 12; round++) {
+    const connections = Array.from({ length: 100 }, () => connectAsStranger(`${path}-sock`))
+    // A writer process that stands still would leave them waiting.
+    await Promise.race([Promise.all(connections), delay(1000)])
+  }
+}
+
+function connectAsStranger(socketPath: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = createConnection(socketPath, () => socket.write('not the first bytes of an Endmark peer'))
+    socket.on('error', () => {})
+    socket.on('close', () => resolve())
+    socket.resume().unref()
+  })
+}
+
+test('a terminal that is stopped stops nobody, nor the end on SIGTERM', async (t) => {
+  const path = temporaryPath(t)
+  const command = `${process.execPath} ${MAIN} serve ${path}`
+  // Passes on what comes from the terminal, until it stands still.
+  const { pid, shell } = await serveInShell(t, path, 'script', ['-qec', command, '/dev/null'])
+  shell.kill('SIGSTOP')
+  await fillLog(path)
+  const db = await open(path, { writer: 'process' })
+  await (await db.map('m', MAP)).put(1, 'a')
+  t.is(db.stats().writer.pid, pid)
+  await db.close()
+  process.kill(pid, 'SIGTERM')
+  await until(() => !existsSync(`${path}-writer`), 'its end')
+  t.deepEqual(filesOf(path), [basename(path)])
+})
+
+test('a log that nobody reads does not keep it from ending', async (t) => {
+  const path = temporaryPath(t)
+  const { pid } = await serveInShell(t, path, 'sh', ['-c', `${process.execPath} ${MAIN} serve ${path} | sleep 60`])
+  await fillLog(path)
+  process.kill(pid, 'SIGTERM')
+  await until(() => !isRunning(pid), 'its end')
+  t.deepEqual(filesOf(path), [basename(path)])
 })

@@ -15,11 +15,15 @@ export interface ServeOutput {
 /** The part of a stream that is used. */
 export interface OutputStream {
   readonly columns?: number
+  /** Bytes that were written and not taken yet. */
+  readonly writableLength?: number
   write(text: string): unknown
 }
 
 const START_OF_EMPTY_LINE = '\r\x1b[2K'
 const COLUMNS_DEFAULT = 80
+/** Bytes of a log that nobody reads; what comes after them is dropped. */
+const UNREAD_SIZE_MAX = 1 << 20
 
 export class JsonLines implements ServeOutput {
   readonly #stream: OutputStream
@@ -29,6 +33,8 @@ export class JsonLines implements ServeOutput {
   }
 
   event(entry: LogEntry): void {
+    // Nobody reads any more: the log must not grow in memory instead.
+    if ((this.#stream.writableLength ?? 0) > UNREAD_SIZE_MAX) return
     this.#stream.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`)
   }
 

@@ -2,9 +2,12 @@
 import { parseArgs } from 'node:util'
 import { stopOnSignals, WriterProcess } from '../../../workers/writer-process.js'
 import { JsonLines, type ServeOutput, StatusLine } from '../serve-output.js'
+import { Terminal } from '../terminal.js'
 import { requireFile, requireNumber } from '../usage.js'
 
 const STATUS_LINE_SECONDS = 1
+/** For the last lines of the log to be read. */
+const FLUSH_MAX_MS = 1000
 
 const OPTIONS = {
   'auto-checkpoint': { type: 'string', default: '1000' },
@@ -26,7 +29,7 @@ export async function serve(args: readonly string[]): Promise<void> {
   const { stdout } = process
   // Whoever read our log may go away; those who commit through us stay.
   stdout.on('error', () => {})
-  const output: ServeOutput = stdout.isTTY ? new StatusLine(stdout) : new JsonLines(stdout)
+  const output: ServeOutput = stdout.isTTY ? new StatusLine(new Terminal(stdout)) : new JsonLines(stdout)
   const log = (entry: Parameters<ServeOutput['event']>[0]) => output.event(entry)
   const writer = await WriterProcess.start(path, { autoCheckpoint, walLimit, snapshotTimeout, idleExitMs, log })
   stopOnSignals(writer)
@@ -34,6 +37,8 @@ export async function serve(args: readonly string[]): Promise<void> {
   const { failure } = await writer.ended
   clearInterval(timer)
   output.end()
+  // Everything is closed: whoever does not read our log must not keep us.
+  setTimeout(() => process.exit(), FLUSH_MAX_MS).unref()
   if (failure !== null) throw failure
 }
 

@@ -1,7 +1,12 @@
 /** Which file a path names at this moment: two paths, or one path at two times, may name the same file or another. */
 import { statSync } from 'node:fs'
-import { ioError } from '../src/errors.js'
-import type { FileIdentity } from './protocol.js'
+import { ioError } from '../errors.js'
+
+/** Names one file as long as it exists. */
+export interface FileIdentity {
+  readonly device: bigint
+  readonly inode: bigint
+}
 
 export function fileIdentityOf(path: string): FileIdentity {
   try {
