@@ -5,6 +5,7 @@
  *
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
+import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
 import { EndmarkError, invalidArgument } from './errors.js'
 import { type ResolvedOptions, requireSynchronous } from './options.js'
 import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
@@ -349,6 +350,29 @@ export class Database {
   }
 
   /**
+   * Checks the whole of the newest committed state, log and wal-index included, as completely as SQLite's integrity_check;
+   * writes nothing. Every few milliseconds other work gets its turn. The state is held meanwhile, as by a snapshot.
+   * @returns what is wrong, each with file, page and offset in that file; damage never makes it reject
+   * @throws (rejects) an AbortError; ENDMARK_CLOSED if the Database is closed meanwhile; ENDMARK_IO;
+   *   ENDMARK_INVALID_ARGUMENT
+   */
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    const limit = checkedLimit(options)
+    const { wal } = this.#attachment
+    let pin: Pin | undefined
+    try {
+      pin = this.#pin()
+      const held = pin
+      const check = new DatabaseCheck(wal, held.held, limit)
+      return await runCheck(check, { ...options, vfs: wal.vfs, assertHeld: () => held.assertOpen() })
+    } catch (error) {
+      return reportOf(error, this.path)
+    } finally {
+      pin?.release()
+    }
+  }
+
+  /**
    * Waits for commits and checkpoints under way, closes open snapshots and lets the file go. The last one to close
    * removes -wal and -shm. Idempotent.
    * @throws (rejects) ENDMARK_IO if the last closer could not copy the log: nothing is lost, the next one to open does it
@@ -507,7 +531,7 @@ export class Database {
 class Pin implements PinnedPages {
   readonly pages: PageReader
   readonly endMark: number
-  readonly #held: HeldPages
+  readonly held: HeldPages
   readonly #pager: Pager
   readonly #pins: Set<Pin>
   #isReleased = false
@@ -515,7 +539,7 @@ class Pin implements PinnedPages {
   constructor(held: HeldPages, pager: Pager, pins: Set<Pin>) {
     this.pages = held.pages
     this.endMark = held.snapshot.endMark
-    this.#held = held
+    this.held = held
     this.#pager = pager
     this.#pins = pins
   }
@@ -528,6 +552,6 @@ class Pin implements PinnedPages {
     if (this.#isReleased) return
     this.#isReleased = true
     this.#pins.delete(this)
-    this.#pager.release(this.#held)
+    this.#pager.release(this.held)
   }
 }

@@ -123,8 +123,12 @@ export function loadSchema(pages: PageReader): Schema {
     cursor.payload(payload)
     rows.push(decodeSchemaRow(pages, payload, cursor.rowid))
   }
-  const format = get32(pages.page(SCHEMA_ROOT).bytes, FILE_HEADER_OFFSETS.schemaFormat)
-  return new Schema(pages.schemaCookie, rows, format < DESCENDING_SCHEMA_FORMAT)
+  return new Schema(pages.schemaCookie, rows, ignoresDescending(pages))
+}
+
+/** Whether the word DESC in a key means nothing, as in the oldest databases. */
+export function ignoresDescending(pages: PageReader): boolean {
+  return get32(pages.page(SCHEMA_ROOT).bytes, FILE_HEADER_OFFSETS.schemaFormat) < DESCENDING_SCHEMA_FORMAT
 }
 
 const ROW_TYPES: readonly string[] = ['table', 'index', 'view', 'trigger']

@@ -1,0 +1,101 @@
+/**
+ * One table with its indexes: the trees, each row's record and values, each row's entries, and the counts.
+ *
+ * A table that Endmark does not understand is checked as a tree of records. The trees of the indexes come first: rows are
+ * looked up only in an index that is sound in itself, since whatever a damaged one leads to says nothing more.
+ */
+import { checkTree, type EntryPlace } from '../btree/index.js'
+import { INDEX_LEAF, LEAF_BIT, RecordShape, SERIAL_NULL } from '../format/index.js'
+import {
+  type Column,
+  type IndexLayout,
+  type Payload,
+  parseCreateTable,
+  type Rowid,
+  type StoreDefinition,
+} from '../store/index.js'
+import type { PageNumber } from '../units.js'
+import { IndexCheck } from './check-index.js'
+import { columnProblem } from './column-rules.js'
+import type { FreshPages } from './fresh-pages.js'
+import type { CheckParts } from './parts.js'
+
+export function* checkTable(
+  parts: CheckParts,
+  definition: StoreDefinition,
+  layouts: readonly IndexLayout[],
+): Generator<void, void, void> {
+  const { pages, use } = parts
+  const { storedColumns, columns, root, treeKind, keyOrder, unreadableReason } = definition
+  const recordColumns = storedColumns.map((column) => columns[column]!)
+  const indexes = layouts.map((layout) => new IndexCheck(parts, layout, recordColumns))
+  for (const index of indexes) yield* index.checkTree()
+  if (unreadableReason !== null) {
+    yield* checkRecords(parts, root)
+    return
+  }
+  const rows = new RowCheck(parts, definition, recordColumns, indexes)
+  const entry = (payload: Payload, rowid: Rowid, place: EntryPlace) => rows.check(payload, rowid, place)
+  const order = treeKind === 'index' ? keyOrder : null
+  const rowCount = yield* checkTree(pages, use, { root, kind: treeKind, order, entry })
+  for (const index of indexes) index.checkCount(rowCount)
+}
+
+/** A tree of records of which nothing else is known. */
+export function* checkRecords({ pages, use }: CheckParts, root: PageNumber): Generator<void, void, void> {
+  const shape = new RecordShape()
+  const entry = ({ bytes, start, length }: Payload) => void shape.read(bytes, start, length)
+  yield* checkTree(pages, use, { root, kind: kindOf(pages, root), order: null, entry })
+}
+
+/** What the root page says of itself; whatever is wrong with it is found by the check of the tree. */
+function kindOf(pages: FreshPages, root: PageNumber): 'table' | 'index' {
+  try {
+    return (pages.page(root).bytes[0]! | LEAF_BIT) === INDEX_LEAF ? 'index' : 'table'
+  } catch {
+    return 'table'
+  }
+}
+
+class RowCheck {
+  readonly #parts: CheckParts
+  readonly #columns: readonly Column[]
+  readonly #indexes: readonly IndexCheck[]
+  readonly #rowidColumn: number
+  readonly #isStrict: boolean
+  readonly #shape = new RecordShape()
+
+  /** @param columns by their place in the record */
+  constructor(
+    parts: CheckParts,
+    definition: StoreDefinition,
+    columns: readonly Column[],
+    indexes: readonly IndexCheck[],
+  ) {
+    const ddl = parseCreateTable(definition.sql)
+    this.#parts = parts
+    this.#columns = columns
+    this.#indexes = indexes
+    this.#rowidColumn = definition.rowidColumn
+    this.#isStrict = typeof ddl !== 'string' && ddl.isStrict
+  }
+
+  check(payload: Payload, rowid: Rowid, place: EntryPlace): void {
+    const { bytes, start, length } = payload
+    const shape = this.#shape.read(bytes, start, length)
+    for (let i = 0; i < this.#columns.length; i++) {
+      const problem = i === this.#rowidColumn ? null : this.#columnProblem(i, bytes)
+      if (problem === null) continue
+      this.#parts.use.report({ ...place, what: `column ${JSON.stringify(this.#columns[i]!.name)} ${problem}` })
+    }
+    for (const index of this.#indexes) index.checkRow(shape, payload, rowid, place)
+  }
+
+  /** A column that was added after the row was written has its default. */
+  #columnProblem(index: number, bytes: Uint8Array): string | null {
+    const { count, types, offsets } = this.#shape
+    const column = this.#columns[index]!
+    if (index < count) return columnProblem(column, this.#isStrict, types[index]!, bytes, offsets[index]!)
+    return column.defaultValue === null ? columnProblem(column, this.#isStrict, SERIAL_NULL, bytes, 0) : null
+  }
+}
