@@ -1,8 +1,9 @@
 /**
  * One table with its indexes: the trees, each row's record and values, each row's entries, and the counts.
  *
- * A table that Endmark does not understand is checked as a tree of records. The trees of the indexes come first: rows are
- * looked up only in an index that is sound in itself, since whatever a damaged one leads to says nothing more.
+ * A table that Endmark does not understand is checked as a tree of records. The trees of most indexes come first: rows are
+ * looked up only in an index that is sound in itself, since whatever a damaged one leads to says nothing more. Indexes whose
+ * entries are looked up in the table come after it, for the same reason.
  */
 import { checkTree, type EntryPlace } from '../btree/index.js'
 import { INDEX_LEAF, LEAF_BIT, RecordShape, SERIAL_NULL } from '../format/index.js'
@@ -25,20 +26,26 @@ export function* checkTable(
   definition: StoreDefinition,
   layouts: readonly IndexLayout[],
 ): Generator<void, void, void> {
-  const { pages, use } = parts
+  const { pages, use, findings } = parts
   const { storedColumns, columns, root, treeKind, keyOrder, unreadableReason } = definition
   const recordColumns = storedColumns.map((column) => columns[column]!)
   const indexes = layouts.map((layout) => new IndexCheck(parts, layout, recordColumns))
-  for (const index of indexes) yield* index.checkTree()
   if (unreadableReason !== null) {
+    for (const index of indexes) yield* index.checkTree()
     yield* checkRecords(parts, root)
     return
   }
+  for (const index of indexes) if (index.isComputable) yield* index.checkTree()
+  const before = findings.count
   const rows = new RowCheck(parts, definition, recordColumns, indexes)
   const entry = (payload: Payload, rowid: Rowid, place: EntryPlace) => rows.check(payload, rowid, place)
   const order = treeKind === 'index' ? keyOrder : null
   const rowCount = yield* checkTree(pages, use, { root, kind: treeKind, order, entry })
-  for (const index of indexes) index.checkCount(rowCount)
+  const canFindRows = treeKind === 'table' && findings.count === before
+  for (const index of indexes) {
+    if (!index.isComputable) yield* canFindRows ? index.checkTreeAgainst(root) : index.checkTree()
+    index.checkCount(rowCount)
+  }
 }
 
 /** A tree of records of which nothing else is known. */

@@ -17,6 +17,12 @@ import type { Column, EntrySource, Payload, Rowid } from '../store/index.js'
 /** Serial type of a 64-bit integer. */
 const SERIAL_INT64 = 6
 
+/** A record and where its columns are. */
+export interface KnownRecord {
+  readonly payload: Payload
+  readonly shape: RecordShape
+}
+
 export class EntryBuilder {
   /** The entry, from the start; how long it is `build` says. */
   bytes = new Uint8Array(256)
@@ -34,14 +40,20 @@ export class EntryBuilder {
     this.#columns = columns
   }
 
-  /** @returns the length of the entry, or -1 if it depends on what is not known */
-  build(shape: RecordShape, { bytes }: Payload, rowid: Rowid): number {
+  /**
+   * @param entry that of the row in the index, if it is there already: columns that are not to be had from the row are taken
+   *   from it
+   * @returns the length of the entry, or -1 if it depends on what is not known
+   */
+  build(shape: RecordShape, { bytes }: Payload, rowid: Rowid, entry: KnownRecord | null = null): number {
     let headerSize = 0
     let bodySize = 0
     for (let i = 0; i < this.#sources.length; i++) {
       const source = this.#sources[i]!
-      if (source === null) return -1
-      if (source === 'rowid') this.#setRowid(i, rowid)
+      if (source === null) {
+        if (entry === null) return -1
+        this.#set(i, entry.shape.types[i]!, entry.payload.bytes, entry.shape.offsets[i]!)
+      } else if (source === 'rowid') this.#setRowid(i, rowid)
       else if (source < shape.count) this.#set(i, shape.types[source]!, bytes, shape.offsets[source]!)
       else if (!this.#setDefault(i, this.#columns[source]!)) return -1
       headerSize += varintSizeOf(this.#types[i]!)

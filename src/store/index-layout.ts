@@ -60,7 +60,10 @@ export function indexLayoutOf(
   if (unknown !== undefined) {
     return { problem: `it names column ${JSON.stringify(unknown.name)}, which its table does not have`, isDamage: true }
   }
-  const columns = [...ddl.columns.map((part) => entryColumn(part, table, definition)), ...rowColumns(ddl, definition)]
+  const columns = [
+    ...ddl.columns.map((part) => entryColumn(part, table, definition)),
+    ...rowColumns(ddl, definition, row.sql === ''),
+  ]
   const orders = columns.map(({ order }) => order)
   const isKnown = (order: KeyColumn | null): order is KeyColumn => order !== null
   const descending = (order: KeyColumn) => ({ ...order, descending: order.descending && !ignoresDescending })
@@ -123,18 +126,16 @@ interface EntryColumn {
   readonly source: EntrySource
   /** Null: an expression, whose collation is not known. */
   readonly order: KeyColumn | null
-  /** The column of the table, -1 for anything else. */
-  readonly column: number
 }
 
 function entryColumn(part: KeyPartDdl, table: TableDdl, definition: StoreDefinition): EntryColumn {
   const { name, descending } = part
   const collation = collationOf(collationName(part, table))
   const isColumn = name !== null && table.columns.some((column) => foldName(column.name) === foldName(name))
-  if (!isColumn) return { source: null, order: null, column: -1 }
+  if (!isColumn) return { source: null, order: null }
   const order = collation === null ? null : { collation, descending }
   const column = definition.columns.findIndex((stored) => foldName(stored.name) === foldName(name))
-  return { source: sourceOf(column, definition), order, column }
+  return { source: sourceOf(column, definition), order }
 }
 
 function sourceOf(column: number, definition: StoreDefinition): EntrySource {
@@ -151,10 +152,13 @@ function collationOf(name: string): Collation | null {
   return name === 'binary' || name === 'nocase' || name === 'rtrim' ? name : null
 }
 
-/** The columns that name the row, all of them ascending whatever the key says. */
-function rowColumns(ddl: IndexDdl, definition: StoreDefinition): EntryColumn[] {
+/**
+ * The columns that name the row. Those of a primary key keep their direction, except in the indexes that SQLite makes for
+ * constraints, where they ascend.
+ */
+function rowColumns(ddl: IndexDdl, definition: StoreDefinition, isOfConstraint: boolean): EntryColumn[] {
   if (definition.treeKind === 'table') {
-    return [{ source: 'rowid', order: { collation: 'binary', descending: false }, column: definition.rowidColumn }]
+    return [{ source: 'rowid', order: { collation: 'binary', descending: false } }]
   }
   const isIndexed = (column: number, collation: Collation) =>
     ddl.columns.some((part) => {
@@ -162,8 +166,9 @@ function rowColumns(ddl: IndexDdl, definition: StoreDefinition): EntryColumn[] {
       return foldName(part.name ?? '') === foldName(name) && (part.collation ?? declared).toLowerCase() === collation
     })
   return definition.keyColumns.flatMap((column, i) => {
-    const { collation } = definition.keyOrder[i]!
+    const { collation, descending } = definition.keyOrder[i]!
     if (isIndexed(column, collation)) return []
-    return [{ source: sourceOf(column, definition), order: { collation, descending: false }, column }]
+    const order = { collation, descending: descending && !isOfConstraint }
+    return [{ source: sourceOf(column, definition), order }]
   })
 }
