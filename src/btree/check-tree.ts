@@ -30,9 +30,9 @@ import {
 } from '../format/index.js'
 import type { Page, PageReader } from '../pager/index.js'
 import { NO_PAGE, type PageNumber, pageNumber } from '../units.js'
-import { readPayload } from './overflow-chain.js'
+import { assemblePayload, readPayload } from './overflow-chain.js'
 import { Payload } from './payload.js'
-import { compareWithCell, located } from './search.js'
+import { compareWithCell, keyEnd, located } from './search.js'
 import { childNumber, leafKindOf, type Rowid, type TreeKind, treePage } from './tree-page.js'
 
 /** Something that is wrong with a page: `offset` counts from the start of the page. */
@@ -57,7 +57,12 @@ export interface TreeCheckOptions {
   readonly kind: TreeKind
   /** Of an index b-tree's keys; null leaves their order unchecked. */
   readonly order: KeyOrder | null
-  /** Takes one entry, whose payload is whole; may throw DamagedRecord. */
+  /**
+   * How many leading columns of an entry are looked at: no more than these are put together of a payload with an overflow
+   * chain, whatever its length. All of them if left out.
+   */
+  readonly columnCount?: number
+  /** Takes one entry; may throw DamagedRecord. */
   readonly entry?: (payload: Payload, rowid: Rowid, place: EntryPlace) => void
 }
 
@@ -69,6 +74,7 @@ export interface EntryPlace {
 
 /** Entries between two pauses. */
 const ENTRIES_PER_STEP = 32
+const CHAIN_PAGES_PER_STEP = 32
 
 /** @returns how many entries the tree has */
 export function* checkTree(
@@ -115,9 +121,9 @@ class TreeCheck {
     if (isLeaf) this.#checkLevel(page, level)
     checkFreeSpace(page, this.#host)
     for (let index = 0; index < cellCount; index++) {
-      const cell = cellOffset(page.bytes, decoded, index)
-      if (!isLeaf) yield* this.checkFrom(childNumber(page, index), number, cell, level + 1)
-      this.#guard(page.number, cell, () => this.#checkCell(page, index))
+      const named = cellOffset(page.bytes, decoded, index)
+      if (!isLeaf) yield* this.checkFrom(childNumber(page, index), number, named, level + 1)
+      yield* this.#checkCell(page, index)
       if (index % ENTRIES_PER_STEP === ENTRIES_PER_STEP - 1) yield
     }
     if (isLeaf) return
@@ -162,7 +168,7 @@ class TreeCheck {
     this.#host.report({ page: page.number, offset: 0, what })
   }
 
-  #checkCell(page: Page, index: number): void {
+  *#checkCell(page: Page, index: number): Generator<void, void, void> {
     const decoded = page.decoded!
     const offset = cellOffset(page.bytes, decoded, index)
     const cell = readCell(page.bytes, offset, decoded, this.#cell)
@@ -170,14 +176,16 @@ class TreeCheck {
     if (isTable) this.#checkRowid(page, cell)
     if (isTable && !decoded.isLeaf) return
     this.entryCount++
-    if (cell.localLength < cell.payloadLength && !this.#checkChain(page, cell)) {
-      this.#hasPrevious = false
-      return
-    }
+    if (cell.localLength === cell.payloadLength || (yield* this.#checkChain(page, cell))) {
+      this.#guard(page.number, offset, () => this.#checkEntry(page, index, cell))
+    } else this.#hasPrevious = false
+  }
+
+  #checkEntry(page: Page, index: number, cell: Cell): void {
     const payload = this.#payload
-    readPayload(this.#pages, page, cell, payload)
+    readLeadingColumns(this.#pages, page, cell, payload, this.#options.columnCount)
     if (this.#previousKey !== null) this.#checkKey(page, index, this.#previousKey)
-    this.#options.entry?.(payload, cell.rowid, { page: page.number, offset })
+    this.#options.entry?.(payload, cell.rowid, { page: page.number, offset: cell.offset })
   }
 
   /** A divider may equal the last row before it, which it is the bound of; rows, and dividers among themselves, must rise. */
@@ -208,7 +216,7 @@ class TreeCheck {
   }
 
   /** @returns whether the payload can be put together */
-  #checkChain(page: Page, cell: Cell): boolean {
+  *#checkChain(page: Page, cell: Cell): Generator<void, boolean, void> {
     const pages = this.#pages
     const needed = overflowPageCount(cell.payloadLength - cell.localLength, pages.usableSize)
     let from = page.number
@@ -221,14 +229,41 @@ class TreeCheck {
         this.#host.report({ page: next, offset: 0, what })
         return false
       }
-      count++
+      if (++count % CHAIN_PAGES_PER_STEP === 0) yield
       from = next
-      next = nextOverflowPage(pages.page(next).bytes)
+      const following = this.#nextInChain(from)
+      if (following === null) return false
+      next = following
     }
     if (count === needed && next === NO_PAGE) return true
     this.#host.report({ page: page.number, offset: cell.offset, what: chainProblem({ next, count, needed }, pages) })
     return false
   }
+
+  /** @returns null, with a finding, if the page cannot be read */
+  #nextInChain(number: PageNumber): PageNumber | null {
+    let next: PageNumber | null = null
+    this.#guard(number, 0, () => {
+      next = nextOverflowPage(this.#pages.page(number).bytes)
+    })
+    return next
+  }
+}
+
+/** Points `into` at the payload; of a long one, only as many columns are there to be read. */
+function readLeadingColumns(
+  pages: PageReader,
+  page: Page,
+  cell: Cell,
+  into: Payload,
+  columnCount: number | undefined,
+): void {
+  if (columnCount === undefined || cell.localLength === cell.payloadLength) {
+    readPayload(pages, page, cell, into)
+    return
+  }
+  const length = Math.max(cell.localLength, keyEnd(page.bytes, cell, columnCount))
+  into.set(assemblePayload(pages, page, cell, length), 0, cell.payloadLength)
 }
 
 interface ChainEnd {

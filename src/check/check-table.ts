@@ -40,7 +40,8 @@ export function* checkTable(
   const rows = new RowCheck(parts, definition, recordColumns, indexes)
   const entry = (payload: Payload, rowid: Rowid, place: EntryPlace) => rows.check(payload, rowid, place)
   const order = treeKind === 'index' ? keyOrder : null
-  const rowCount = yield* checkTree(pages, use, { root, kind: treeKind, order, entry })
+  const columnCount = columnsLookedAt(recordColumns, layouts, treeKind === 'index' ? keyOrder.length : 0)
+  const rowCount = yield* checkTree(pages, use, { root, kind: treeKind, order, columnCount, entry })
   const canFindRows = treeKind === 'table' && findings.count === before
   for (const index of indexes) {
     if (!index.isComputable) yield* canFindRows ? index.checkTreeAgainst(root) : index.checkTree()
@@ -48,11 +49,18 @@ export function* checkTable(
   }
 }
 
+/** Leading columns of a record up to the last whose content matters: for the key, an index, or what it spells. */
+function columnsLookedAt(columns: readonly Column[], layouts: readonly IndexLayout[], keyCount: number): number {
+  const isNumeric = ({ affinity }: Column) => affinity !== 'text' && affinity !== 'blob'
+  const places = layouts.flatMap(({ sources }) => sources).map((source) => (typeof source === 'number' ? source : -1))
+  return Math.max(keyCount, columns.findLastIndex(isNumeric) + 1, ...places.map((place) => place + 1))
+}
+
 /** A tree of records of which nothing else is known. */
 export function* checkRecords({ pages, use }: CheckParts, root: PageNumber): Generator<void, void, void> {
   const shape = new RecordShape()
   const entry = ({ bytes, start, length }: Payload) => void shape.read(bytes, start, length)
-  yield* checkTree(pages, use, { root, kind: kindOf(pages, root), order: null, entry })
+  yield* checkTree(pages, use, { root, kind: kindOf(pages, root), order: null, columnCount: 0, entry })
 }
 
 /** What the root page says of itself; whatever is wrong with it is found by the check of the tree. */

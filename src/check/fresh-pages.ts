@@ -8,7 +8,8 @@ import type { EndmarkError } from '../errors.js'
 import { type CommittedPages, Page, type PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 
-const RECENT_MAX = 1024
+/** Pages in each of the two generations that are kept; a decoded one takes a kilobyte or two. */
+const GENERATION_MAX = 4096
 
 export class FreshPages implements PageReader {
   readonly pageSize: number
@@ -17,7 +18,8 @@ export class FreshPages implements PageReader {
   readonly schemaCookie: number
   readonly editCount = 0
   readonly #committed: CommittedPages
-  readonly #recent = new Map<PageNumber, Page>()
+  #recent = new Map<PageNumber, Page>()
+  #older = new Map<PageNumber, Page>()
 
   constructor(committed: CommittedPages, pageCountMax: number) {
     this.#committed = committed
@@ -30,8 +32,11 @@ export class FreshPages implements PageReader {
   page(number: PageNumber): Page {
     const known = this.#recent.get(number)
     if (known !== undefined) return known
-    const page = new Page(number, this.#committed.page(number).bytes, false)
-    if (this.#recent.size >= RECENT_MAX) this.#recent.clear()
+    const page = this.#older.get(number) ?? new Page(number, this.#committed.page(number).bytes, false)
+    if (this.#recent.size >= GENERATION_MAX) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
     this.#recent.set(number, page)
     return page
   }

@@ -106,6 +106,14 @@ const cases: { name: string; expected: RegExp; damage: (trees: Trees) => void }[
     },
   },
   {
+    name: 'a chain whose page names itself',
+    expected: /used twice, here by a chain/,
+    damage: (all) => {
+      const first = firstOverflowPage(all)
+      all.pages.damage(first, (bytes) => put32(bytes, 0, first))
+    },
+  },
+  {
     name: 'fragments that are not there',
     expected: /fragmented bytes, not 7/,
     damage: ({ pages, table }) => pages.damage(child(pages, table, 0), (bytes) => bytes.set([7], 7)),
