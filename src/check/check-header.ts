@@ -19,7 +19,8 @@ export function checkHeader(pages: CommittedPages, pageCountMax: number, finding
   if (pages.pageCount > pageCountMax) {
     report(pageCount, `${pages.pageCount} pages, of which the files hold ${pageCountMax} at most`)
   }
-  if (isPageCountValid(bytes) && getPageCount(bytes) !== pages.pageCount) {
+  // A count of 0 stands for the length of the file.
+  if (isPageCountValid(bytes) && getPageCount(bytes) > 0 && getPageCount(bytes) !== pages.pageCount) {
     report(pageCount, `${getPageCount(bytes)} pages, where the log says ${pages.pageCount}`)
   }
   const { incrementalVacuum, largestRoot } = FILE_HEADER_OFFSETS

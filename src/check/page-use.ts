@@ -6,6 +6,7 @@ import { findingOf, type PageCheckHost, type PageFinding } from '../btree/index.
 import {
   get32,
   lockBytePage,
+  POINTER_KIND_OFFSET,
   POINTER_KINDS,
   POINTER_PARENT_OFFSET,
   type PointerKind,
@@ -77,7 +78,7 @@ export class PageUse implements PageCheckHost {
     const offset = pointerEntryOffset(page, map)
     try {
       const { bytes } = this.#pages.page(map)
-      const found = [bytes[offset], get32(bytes, offset + POINTER_PARENT_OFFSET)].join(', ')
+      const found = [bytes[offset + POINTER_KIND_OFFSET], get32(bytes, offset + POINTER_PARENT_OFFSET)].join(', ')
       const expected = [POINTER_KINDS[kind], parent].join(', ')
       if (found === expected) return
       this.#report({ page: map, offset, what: `pointer map entry of page ${page} is (${found}), not (${expected})` })

@@ -10,8 +10,10 @@
 import { type PageNumber, pageNumber } from '../units.js'
 import { lockBytePage } from './lock-byte-page.js'
 
-export const POINTER_ENTRY_SIZE = 5
-export const POINTER_PARENT_OFFSET = 1
+export const POINTER_KIND_OFFSET = 0
+export const POINTER_PARENT_OFFSET = POINTER_KIND_OFFSET + 1
+export const POINTER_ENTRY_SIZE = POINTER_PARENT_OFFSET + 4
+export const POINTER_OFFSETS = { kind: POINTER_KIND_OFFSET, parent: POINTER_PARENT_OFFSET } as const
 
 /** What a page is, as its entry says it. */
 export const POINTER_KINDS = { root: 1, free: 2, firstOverflow: 3, overflow: 4, child: 5 } as const

@@ -5,8 +5,6 @@
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EndmarkError, open } from '../../src/index.js'
-import { tryOut } from '../support/damage.js'
 import { Random } from '../support/random.js'
 import type { SoundDatabase } from './corpus.js'
 import { damagedCopy } from './damage-copy.js'
@@ -32,12 +30,12 @@ export interface Verdict {
   readonly memoryPeak: number
 }
 
-type Judge = (path: string, round: number) => Promise<Pick<Verdict, 'ok' | 'findings' | 'failure'>>
+export type Judge = (path: string, round: number) => Promise<Pick<Verdict, 'ok' | 'findings' | 'failure'>>
 
 process.once('message', (task) => void run(task as VerdictTask))
 
 async function run({ judge, folder, databases, seed, rounds }: VerdictTask): Promise<void> {
-  const give = judge === 'endmark' ? byEndmark : judge === 'sqlite' ? await sqliteJudge() : byOperations
+  const give = await judgeOf(judge)
   for (let round = -databases.length; round < rounds; round++) {
     const database = databases[(round + databases.length) % databases.length]!
     const sound = { bytes: database.bytes, changes: [] }
@@ -53,45 +51,9 @@ async function run({ judge, folder, databases, seed, rounds }: VerdictTask): Pro
   process.disconnect?.()
 }
 
-async function byEndmark(path: string): ReturnType<Judge> {
-  try {
-    const db = await open(path, { readOnly: true, create: false, timeout: 1000, writer: 'inline' })
-    try {
-      const { ok, findings } = await db.check()
-      return { ok, findings: findings.map(({ page, offset, what }) => `${page}, ${offset}: ${what}`), failure: null }
-    } finally {
-      await db.close()
-    }
-  } catch (error) {
-    const { message, stack } = error as Error
-    return { ok: false, findings: [message], failure: error instanceof EndmarkError ? null : (stack ?? message) }
-  }
-}
-
-/** Every other round only reads. */
-async function byOperations(path: string, round: number): ReturnType<Judge> {
-  const options = { writer: 'inline' as const }
-  const { findings } = await tryOut(
-    path,
-    round % 2 === 0 ? { ...options, readOnly: true } : { ...options, write: true },
-  )
-  return { ok: findings.length === 0, findings, failure: findings[0] ?? null }
-}
-
-async function sqliteJudge(): Promise<Judge> {
-  const { default: Database } = await import('better-sqlite3')
-  return async (path) => {
-    try {
-      const db = new Database(path, { timeout: 1000 })
-      try {
-        const rows = db.pragma('integrity_check') as { integrity_check: string }[]
-        const findings = rows.map((row) => row.integrity_check)
-        return { ok: findings.join() === 'ok', findings, failure: null }
-      } finally {
-        db.close()
-      }
-    } catch (error) {
-      return { ok: false, findings: [(error as Error).message], failure: null }
-    }
-  }
+/** Each loads only what it needs: SQLite may run on another Node than Endmark. */
+async function judgeOf(judge: VerdictTask['judge']): Promise<Judge> {
+  if (judge === 'sqlite') return (await import('./judge-sqlite.js')).bySqlite
+  const { byCheck, byOperations } = await import('./judge-endmark.js')
+  return judge === 'endmark' ? byCheck : byOperations
 }
