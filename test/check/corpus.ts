@@ -6,14 +6,16 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { readFixture } from '../support/fixtures.js'
-import { askSqlite } from '../support/referee.js'
+import { askSqlite, startReferee } from '../support/referee.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 export interface SoundDatabase {
   readonly name: string
   readonly pageSize: number
-  /** The main file; there is no log. In WAL mode. */
-  readonly bytes: Uint8Array
+  /** The main file, in WAL mode. */
+  readonly main: Uint8Array
+  /** The log that belongs to it, as a killed process leaves it; or null. */
+  readonly log: Uint8Array | null
 }
 
 const SCHEMA = `
@@ -79,15 +81,28 @@ export async function soundDatabases(t: ExecutionContext<unknown>): Promise<Soun
     const path = join(folder, `${databases.length}.db`)
     const sql = FILL.replaceAll('$count', String(kind.count)).replaceAll('$large', String(kind.large))
     await askSqlite(t, path, make, kind.pageSize, kind.autoVacuum, SCHEMA + sql)
-    databases.push({ name: kind.name, pageSize: kind.pageSize, bytes: inWalMode(readFileSync(path)) })
+    databases.push({ name: kind.name, pageSize: kind.pageSize, main: inWalMode(readFileSync(path)), log: null })
   }
-  return [...databases, { name: 'chinook', pageSize: 4096, bytes: inWalMode(readFixture('chinook.db')) }]
+  const chinook = { name: 'chinook', pageSize: 4096, main: inWalMode(readFixture('chinook.db')), log: null }
+  return [...databases, chinook, await withLog(t, join(folder, 'log.db'))]
 }
 
 function make(db: import('better-sqlite3').Database, pageSize: number, autoVacuum: number, sql: string): void {
   db.pragma(`page_size = ${pageSize}`)
   db.pragma(`auto_vacuum = ${autoVacuum}`)
   db.exec(sql)
+}
+
+/** A small main file and a log of many commits. */
+async function withLog(t: ExecutionContext<unknown>, path: string): Promise<SoundDatabase> {
+  const referee = await startReferee(t, path)
+  await referee.exec('PRAGMA page_size = 1024; PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0')
+  await referee.exec(SCHEMA)
+  await referee.checkpoint('truncate')
+  await referee.exec(FILL.replaceAll('$count', '120').replaceAll('$large', '3000'))
+  const database = { name: 'a log', pageSize: 1024, main: readFileSync(path), log: readFileSync(`${path}-wal`) }
+  await referee.close()
+  return database
 }
 
 function inWalMode(file: Uint8Array): Uint8Array {

@@ -4,11 +4,17 @@ import type { SoundDatabase } from './corpus.js'
 
 const FILE_HEADER_SIZE = 100
 
-/** @returns the damaged copy, and what was done to it in words */
-export function damagedCopy({ bytes: sound, pageSize }: SoundDatabase, random: Random) {
-  const damage = new Damage(new Uint8Array(sound), pageSize, random)
+const FRAME_HEADER_SIZE = 24
+
+/** @returns the damaged copy, and what was done to it in words; of one with a log mostly the log is damaged */
+export function damagedCopy({ main, log, pageSize }: SoundDatabase, random: Random) {
+  const isLog = log !== null && random.below(4) > 0
+  const damage = isLog
+    ? new Damage(new Uint8Array(log), FRAME_HEADER_SIZE + pageSize, random)
+    : new Damage(new Uint8Array(main), pageSize, random)
   for (let count = random.pick([1, 1, 1, 2, 3]); count > 0; count--) damage.once()
-  return { bytes: damage.bytes, changes: damage.changes }
+  const { bytes, changes } = damage
+  return isLog ? { main, log: bytes, changes } : { main: bytes, log, changes }
 }
 
 class Damage {
@@ -25,7 +31,7 @@ class Damage {
 
   once(): void {
     const random = this.#random
-    const pageCount = this.bytes.length / this.#pageSize
+    const pageCount = Math.floor(this.bytes.length / this.#pageSize)
     const kind = random.below(40)
     if (kind === 0) this.#swapPages(random.below(pageCount), random.below(pageCount))
     else if (kind === 1) this.#copyPage(random.below(pageCount), random.below(pageCount))

@@ -38,10 +38,11 @@ async function run({ judge, folder, databases, seed, rounds }: VerdictTask): Pro
   const give = await judgeOf(judge)
   for (let round = -databases.length; round < rounds; round++) {
     const database = databases[(round + databases.length) % databases.length]!
-    const sound = { bytes: database.bytes, changes: [] }
-    const { bytes, changes } = round < 0 ? sound : damagedCopy(database, new Random(seed + round))
+    const { changes, ...files } =
+      round < 0 ? { ...database, changes: [] } : damagedCopy(database, new Random(seed + round))
     const path = join(folder, `${judge}-${round}.db`)
-    writeFileSync(path, bytes)
+    writeFileSync(path, files.main)
+    if (files.log !== null) writeFileSync(`${path}-wal`, files.log)
     process.send?.({ starting: round })
     const verdict = await give(path, round)
     const memoryPeak = process.resourceUsage().maxRSS * 1024
