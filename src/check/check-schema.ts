@@ -11,6 +11,7 @@ import {
   ignoresDescending,
   indexLayoutOf,
   type Payload,
+  parseCreateTable,
   type Rowid,
   SCHEMA_ROOT,
   Schema,
@@ -93,6 +94,7 @@ class SchemaCheck {
   #table({ row, place }: PlacedRow): SchemaTrees['tables'] {
     const problem = /^create\s+virtual\s/i.test(row.sql) ? null : syntaxProblem('table', row.sql)
     if (problem !== null) this.#report(place, row, problem)
+    this.#checkTableName(row, place)
     if (row.root === 0) {
       if (!/^create\s+virtual\s/i.test(row.sql)) this.#report(place, row, 'no root page')
       return []
@@ -103,6 +105,13 @@ class SchemaCheck {
     })
     this.#checkConstraintIndexes(definition, indexes, place, row)
     return [{ definition, indexes: indexes.flatMap((index) => this.#index(index, definition)) }]
+  }
+
+  #checkTableName(row: SchemaRow, place: EntryPlace): void {
+    const ddl = parseCreateTable(row.sql)
+    const name = typeof ddl === 'string' ? row.name : ddl.name
+    if (foldName(name) !== foldName(row.name)) this.#report(place, row, `its SQL is that of table ${name}`)
+    if (foldName(row.table) !== foldName(row.name)) this.#report(place, row, `it belongs to table ${row.table}`)
   }
 
   #checkConstraintIndexes(

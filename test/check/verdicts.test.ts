@@ -72,7 +72,8 @@ const STRICTER = [
   /UTF-16 text/,
   /reserved serial type/,
   /read version/,
-  /^\d+, \d+: sqlite_schema row \d+: unknown type/,
+  /: sqlite_schema row \d+: unknown type/,
+  /its SQL is that of|it belongs to table/,
 ]
 
 function assertMemory(
