@@ -5,6 +5,7 @@
  *
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
+import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
 import { EndmarkError, invalidArgument } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import { type ResolvedOptions, requireSynchronous, resolveSnapshotOptions, type SnapshotOptions } from './options.js'
@@ -425,6 +426,29 @@ export class Database {
     )
     this.#longReaders.look()
     return { busy: busy ? 1 : 0, ...frames }
+  }
+
+  /**
+   * Checks the whole of the newest committed state, log and wal-index included, as completely as SQLite's integrity_check;
+   * writes nothing. Every few milliseconds other work gets its turn. The state is held meanwhile, as by a snapshot.
+   * @returns what is wrong, each with file, page and offset in that file; damage never makes it reject
+   * @throws (rejects) an AbortError; ENDMARK_CLOSED if the Database is closed meanwhile; ENDMARK_IO;
+   *   ENDMARK_INVALID_ARGUMENT
+   */
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    const limit = checkedLimit(options)
+    const { wal } = this.#attachment
+    let pin: Pin | undefined
+    try {
+      pin = this.#pin(this.#turn.pin())
+      const held = pin
+      const check = new DatabaseCheck(wal, held.held, limit)
+      return await runCheck(check, { ...options, vfs: wal.vfs, assertHeld: () => held.assertOpen() })
+    } catch (error) {
+      return reportOf(error, this.path)
+    } finally {
+      pin?.release()
+    }
   }
 
   /**

@@ -61,11 +61,28 @@ export interface Damage {
 
 /** The error for a damaged file: says what is wrong and exactly where. The caller throws it. */
 export function corrupt({ file, page, offset, what }: Damage): EndmarkError {
-  const place = [file, page === undefined ? '' : `page ${page}`, offset === undefined ? '' : `offset ${offset}`]
   const details: { file: string; page?: number; offset?: number } = { file }
   if (page !== undefined) details.page = page
   if (offset !== undefined) details.offset = offset
-  return new EndmarkError('ENDMARK_CORRUPT', `${place.filter(Boolean).join(', ')}: ${what}`, details)
+  return new EndmarkError('ENDMARK_CORRUPT', `${placeOf({ file, page, offset })}: ${what}`, details)
+}
+
+interface Place {
+  readonly file: string
+  readonly page: number | undefined
+  readonly offset: number | undefined
+}
+
+function placeOf({ file, page, offset }: Place): string {
+  const parts = [file, page === undefined ? '' : `page ${page}`, offset === undefined ? '' : `offset ${offset}`]
+  return parts.filter(Boolean).join(', ')
+}
+
+/** What the error says, without the place that `corrupt` has put before it. */
+export function whatOf(error: EndmarkError): string {
+  const { file = '', page, offset } = error
+  const place = `${placeOf({ file, page, offset })}: `
+  return error.message.startsWith(place) ? error.message.slice(place.length) : error.message
 }
 
 export function invalidArgument(message: string): EndmarkError {

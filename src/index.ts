@@ -99,6 +99,7 @@ async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
   return { openLink, ready: async (timeoutMs) => link?.ready(timeoutMs) }
 }
 
+export type { CheckOptions, CheckProgress, CheckReport, Finding } from './check/index.js'
 export type { CheckpointReport, CheckpointRequest, Database } from './database.js'
 export { EndmarkError, ERROR_CODES, type ErrorCode } from './errors.js'
 export type { OpenOptions, SnapshotOptions } from './options.js'

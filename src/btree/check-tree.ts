@@ -1,124 +1,163 @@
 /**
- * The integrity of one tree and of the freelist, as far as SQLite's integrity_check looks at them: page headers and
- * cells, order of the keys, equal depth of all leaves, length of overflow chains, free space of each page to the
- * byte, and no page used twice.
+ * The integrity of one tree, as far as SQLite's integrity_check looks at it: page headers and cells, order of the keys,
+ * equal depth of all leaves, length of overflow chains, free space of each page to the byte, and no page used twice.
+ * What the entries mean is for the caller: it is handed each of them in key order.
  *
- * Goes on after a finding as far as that is possible. Pages that the caller has seen before are not followed, so the
- * check ends after as many steps as the database has pages.
+ * Goes on after a finding as far as that is possible. Pages that were used before are not followed, so the check ends
+ * after as many steps as the database has pages. It pauses (yields) at least once a page; the caller may do other things
+ * meanwhile, and makes sure before it goes on that the state is still held. No locks but that of the snapshot.
  */
-import { EndmarkError } from '../errors.js'
+import { EndmarkError, whatOf } from '../errors.js'
 import {
   Cell,
   cellOffset,
   cellSize,
+  DamagedRecord,
   FIRST_FREEBLOCK_OFFSET,
   FRAGMENT_BYTES_OFFSET,
   FREEBLOCK_SIZE_MIN,
   FREEBLOCK_SIZE_OFFSET,
-  FREELIST_COUNT_OFFSET,
-  FREELIST_TRUNK_OFFSET,
   get16,
-  get32,
   type KeyOrder,
   nextOverflowPage,
-  nextTrunkPage,
   overflowPageCount,
+  type PointerKind,
   placedSize,
+  RIGHT_CHILD_OFFSET,
   readCell,
   SearchKey,
   TABLE_LEAF,
-  TRUNK_LEAF_COUNT_OFFSET,
-  trunkLeaf,
-  trunkLeafCount,
-  trunkLeafCountMax,
-  trunkLeafOffset,
 } from '../format/index.js'
 import type { Page, PageReader } from '../pager/index.js'
 import { NO_PAGE, type PageNumber, pageNumber } from '../units.js'
+import { assemblePayload, readPayload } from './overflow-chain.js'
 import { Payload } from './payload.js'
-import { compareWithCell, located, readPayloadAt } from './search.js'
+import { compareWithCell, keyEnd, located } from './search.js'
 import { childNumber, leafKindOf, type Rowid, type TreeKind, treePage } from './tree-page.js'
 
-/** Something that is wrong with a file, and where: `offset` counts from the start of the page. */
-export interface Finding {
+/** Something that is wrong with a page: `offset` counts from the start of the page. */
+export interface PageFinding {
   readonly page: PageNumber
   readonly offset: number
   readonly what: string
 }
 
-type Report = (finding: Finding) => void
-/** Marks a page as used; false if it was used before. */
-type Visit = (page: PageNumber) => boolean
+/** What the checks of trees and of the freelist need of the check of the whole database. */
+export interface PageCheckHost {
+  report(finding: PageFinding): void
+  /**
+   * Marks a page as used, for what and by which page.
+   * @returns why it must not be used so, null if it may
+   */
+  usePage(page: PageNumber, kind: PointerKind, parent: PageNumber): string | null
+}
 
-/**
- * Checks one tree.
- * @param order of an index b-tree's keys; null leaves their order unchecked
- */
-export function checkTree(
+export interface TreeCheckOptions {
+  readonly root: PageNumber
+  readonly kind: TreeKind
+  /** Of an index b-tree's keys; null leaves their order unchecked. */
+  readonly order: KeyOrder | null
+  /**
+   * How many leading columns of an entry are looked at: no more than these are put together of a payload with an overflow
+   * chain, whatever its length. All of them if left out.
+   */
+  readonly columnCount?: number
+  /** Takes one entry; may throw DamagedRecord. */
+  readonly entry?: (payload: Payload, rowid: Rowid, place: EntryPlace) => void
+}
+
+/** The cell of an entry. */
+export interface EntryPlace {
+  readonly page: PageNumber
+  readonly offset: number
+}
+
+/** Entries between two pauses. */
+const ENTRIES_PER_STEP = 32
+const CHAIN_PAGES_PER_STEP = 32
+
+/** @returns how many entries the tree has */
+export function* checkTree(
   pages: PageReader,
-  root: PageNumber,
-  kind: TreeKind,
-  order: KeyOrder | null,
-  report: Report,
-  visit: Visit,
-): void {
-  new TreeCheck(pages, leafKindOf(kind), kind === 'index' ? order : null, report, visit).checkFrom(root, NO_PAGE, 0)
+  host: PageCheckHost,
+  options: TreeCheckOptions,
+): Generator<void, number, void> {
+  const check = new TreeCheck(pages, host, options)
+  yield* check.checkFrom(options.root, NO_PAGE, 0, 0)
+  return check.entryCount
 }
 
 class TreeCheck {
+  entryCount = 0
   readonly #pages: PageReader
+  readonly #host: PageCheckHost
+  readonly #options: TreeCheckOptions
   readonly #leafKind: number
-  readonly #report: Report
-  readonly #visit: Visit
   readonly #cell = new Cell()
   readonly #payload = new Payload()
   /** The entry before the one being looked at: its record's key, or its rowid. */
   readonly #previousKey: SearchKey | null
   #hasPrevious = false
   #previousRowid: Rowid | null = null
+  /** The rowid before is that of a divider cell, so that nothing is below it. */
+  #isPreviousDivider = false
   #leafLevel = -1
 
-  constructor(pages: PageReader, leafKind: number, order: KeyOrder | null, report: Report, visit: Visit) {
+  constructor(pages: PageReader, host: PageCheckHost, options: TreeCheckOptions) {
+    const { kind, order } = options
     this.#pages = pages
-    this.#leafKind = leafKind
-    this.#report = report
-    this.#visit = visit
-    this.#previousKey = order === null ? null : new SearchKey(order)
+    this.#host = host
+    this.#options = options
+    this.#leafKind = leafKindOf(kind)
+    this.#previousKey = kind === 'table' || order === null ? null : new SearchKey(order)
   }
 
-  checkFrom(number: PageNumber, parent: PageNumber, level: number): void {
-    const page = this.#enter(number, parent, level)
+  *checkFrom(number: PageNumber, parent: PageNumber, offset: number, level: number): Generator<void, void, void> {
+    const page = this.#enter(number, parent, offset, level)
+    yield
     if (page === null) return
-    const { cellCount, isLeaf } = page.decoded!
+    const decoded = page.decoded!
+    const { cellCount, isLeaf } = decoded
     if (isLeaf) this.#checkLevel(page, level)
-    checkFreeSpace(page, this.#report)
+    checkFreeSpace(page, this.#host)
     for (let index = 0; index < cellCount; index++) {
-      if (!isLeaf) this.checkFrom(childNumber(page, index), number, level + 1)
-      this.#guard(page.number, () => this.#checkCell(page, index))
+      const named = cellOffset(page.bytes, decoded, index)
+      if (!isLeaf) yield* this.checkFrom(childNumber(page, index), number, named, level + 1)
+      yield* this.#checkCell(page, index)
+      if (index % ENTRIES_PER_STEP === ENTRIES_PER_STEP - 1) yield
     }
-    if (!isLeaf) this.checkFrom(childNumber(page, cellCount), number, level + 1)
+    if (isLeaf) return
+    yield* this.checkFrom(decoded.rightChild, number, decoded.headerOffset + RIGHT_CHILD_OFFSET, level + 1)
   }
 
-  #enter(number: PageNumber, parent: PageNumber, level: number): Page | null {
-    const isPossible = number > 0 && number <= this.#pages.pageCount
-    if (isPossible && !this.#visit(number)) {
-      this.#report({ page: number, offset: 0, what: `page is used twice, here as a child of page ${parent}` })
+  /** @param offset of what names the page, on its parent */
+  #enter(number: PageNumber, parent: PageNumber, offset: number, level: number): Page | null {
+    const { pageCount } = this.#pages
+    if (number < 1 || number > pageCount) {
+      const page = parent === NO_PAGE ? pageNumber(1) : parent
+      this.#host.report({ page, offset, what: `no page ${number} of ${pageCount}` })
+      return null
+    }
+    const problem = this.#host.usePage(number, parent === NO_PAGE ? 'root' : 'child', parent)
+    if (problem !== null) {
+      const what = parent === NO_PAGE ? 'here as the root of a b-tree' : `here as a child of page ${parent}`
+      this.#host.report({ page: number, offset: 0, what: `page ${problem}, ${what}` })
       return null
     }
     let page: Page | null = null
-    this.#guard(isPossible ? number : parent, () => {
+    this.#guard(number, 0, () => {
       page = treePage(this.#pages, number, this.#leafKind, level)
     })
     return page
   }
 
   /** Runs one step of the check; damage that it throws becomes a finding. */
-  #guard(page: PageNumber, step: () => void): void {
+  #guard(page: PageNumber, offset: number, step: () => void): void {
     try {
       step()
     } catch (error) {
-      if (!(error instanceof EndmarkError) || error.code !== 'ENDMARK_CORRUPT') throw error
-      this.#report({ page: pageNumber(error.page ?? page), offset: error.offset ?? 0, what: error.message })
+      if (error instanceof DamagedRecord) this.#host.report({ page, offset, what: error.message })
+      else this.#host.report(findingOf(error, page, offset))
     }
   }
 
@@ -126,74 +165,137 @@ class TreeCheck {
     if (this.#leafLevel < 0) this.#leafLevel = level
     if (this.#leafLevel === level) return
     const what = `leaf on level ${level} where others are on level ${this.#leafLevel}`
-    this.#report({ page: page.number, offset: 0, what })
+    this.#host.report({ page: page.number, offset: 0, what })
   }
 
-  #checkCell(page: Page, index: number): void {
+  *#checkCell(page: Page, index: number): Generator<void, void, void> {
     const decoded = page.decoded!
     const offset = cellOffset(page.bytes, decoded, index)
     const cell = readCell(page.bytes, offset, decoded, this.#cell)
     const isTable = this.#leafKind === TABLE_LEAF
     if (isTable) this.#checkRowid(page, cell)
-    if (cell.localLength < cell.payloadLength) this.#checkChain(page, cell)
-    if (!isTable && this.#previousKey !== null) this.#checkKey(page, index)
+    if (isTable && !decoded.isLeaf) return
+    this.entryCount++
+    if (cell.localLength === cell.payloadLength || (yield* this.#checkChain(page, cell))) {
+      this.#guard(page.number, offset, () => this.#checkEntry(page, index, cell))
+    } else this.#hasPrevious = false
   }
 
-  /** An interior rowid may equal the last row before it; rows must rise. */
+  #checkEntry(page: Page, index: number, cell: Cell): void {
+    const payload = this.#payload
+    readLeadingColumns(this.#pages, page, cell, payload, this.#options.columnCount)
+    if (this.#previousKey !== null) this.#checkKey(page, index, this.#previousKey)
+    this.#options.entry?.(payload, cell.rowid, { page: page.number, offset: cell.offset })
+  }
+
+  /** A divider may equal the last row before it, which it is the bound of; rows, and dividers among themselves, must rise. */
   #checkRowid(page: Page, { rowid, offset }: Cell): void {
     const previous = this.#previousRowid
-    if (previous !== null && (page.decoded!.isLeaf ? rowid <= previous : rowid < previous)) {
-      this.#report({ page: page.number, offset, what: `rowid ${rowid} after ${previous}` })
+    const isDivider = !page.decoded!.isLeaf
+    const mayEqual = isDivider && !this.#isPreviousDivider
+    if (previous !== null && (mayEqual ? rowid < previous : rowid <= previous)) {
+      this.#host.report({ page: page.number, offset, what: `rowid ${rowid} after ${previous}` })
     }
     this.#previousRowid = rowid
+    this.#isPreviousDivider = isDivider
   }
 
-  #checkKey(page: Page, index: number): void {
+  #checkKey(page: Page, index: number, previous: SearchKey): void {
     const offset = cellOffset(page.bytes, page.decoded!, index)
-    const key = this.#previousKey!
-    if (this.#hasPrevious && compareWithCell(this.#pages, page, key, index) >= 0) {
-      this.#report({ page: page.number, offset, what: 'entry does not sort after the one before it' })
+    if (this.#hasPrevious && compareWithCell(this.#pages, page, previous, index) >= 0) {
+      this.#host.report({ page: page.number, offset, what: 'entry does not sort after the one before it' })
     }
     this.#hasPrevious = false
-    readPayloadAt(this.#pages, page, index, this.#payload)
+    const { bytes, start, length } = this.#payload
     try {
-      key.setFromRecord(this.#payload.bytes, this.#payload.start, this.#payload.length)
+      previous.setFromRecord(bytes, start, length)
     } catch (error) {
       throw located(this.#pages, page, offset, error)
     }
     this.#hasPrevious = true
   }
 
-  #checkChain(page: Page, cell: Cell): void {
+  /** @returns whether the payload can be put together */
+  *#checkChain(page: Page, cell: Cell): Generator<void, boolean, void> {
     const pages = this.#pages
     const needed = overflowPageCount(cell.payloadLength - cell.localLength, pages.usableSize)
+    let from = page.number
     let next = cell.overflowPage
     let count = 0
-    while (next !== NO_PAGE && count <= needed) {
-      const { bytes } = pages.page(next)
-      if (!this.#visit(next)) {
-        this.#report({ page: next, offset: 0, what: `page is used twice, here by a chain from page ${page.number}` })
-        return
+    while (next !== NO_PAGE && next <= pages.pageCount && count <= needed) {
+      const problem = this.#host.usePage(next, count === 0 ? 'firstOverflow' : 'overflow', from)
+      if (problem !== null) {
+        const what = `page ${problem}, here by a chain from page ${page.number}`
+        this.#host.report({ page: next, offset: 0, what })
+        return false
       }
-      count++
-      next = nextOverflowPage(bytes)
+      if (++count % CHAIN_PAGES_PER_STEP === 0) yield
+      from = next
+      const following = this.#nextInChain(from)
+      if (following === null) return false
+      next = following
     }
-    if (count === needed && next === NO_PAGE) return
-    const what = `overflow chain of ${next === NO_PAGE ? count : `more than ${count - 1}`} pages, not ${needed}`
-    this.#report({ page: page.number, offset: cell.offset, what })
+    if (count === needed && next === NO_PAGE) return true
+    this.#host.report({ page: page.number, offset: cell.offset, what: chainProblem({ next, count, needed }, pages) })
+    return false
+  }
+
+  /** @returns null, with a finding, if the page cannot be read */
+  #nextInChain(number: PageNumber): PageNumber | null {
+    let next: PageNumber | null = null
+    this.#guard(number, 0, () => {
+      next = nextOverflowPage(this.#pages.page(number).bytes)
+    })
+    return next
   }
 }
 
+/** Points `into` at the payload; of a long one, only as many columns are there to be read. */
+function readLeadingColumns(
+  pages: PageReader,
+  page: Page,
+  cell: Cell,
+  into: Payload,
+  columnCount: number | undefined,
+): void {
+  if (columnCount === undefined || cell.localLength === cell.payloadLength) {
+    readPayload(pages, page, cell, into)
+    return
+  }
+  const length = Math.max(cell.localLength, keyEnd(page.bytes, cell, columnCount))
+  into.set(assemblePayload(pages, page, cell, length), 0, cell.payloadLength)
+}
+
+interface ChainEnd {
+  readonly next: PageNumber
+  readonly count: number
+  readonly needed: number
+}
+
+function chainProblem({ next, count, needed }: ChainEnd, { pageCount }: PageReader): string {
+  if (next > pageCount) return `overflow chain leads to page ${next} of ${pageCount}`
+  return `overflow chain of ${next === NO_PAGE ? count : `more than ${count - 1}`} pages, not ${needed}`
+}
+
+/** What an error says of a page; whatever is no damage is thrown on. */
+export function findingOf(error: unknown, page: PageNumber, offset: number): PageFinding {
+  if (!(error instanceof EndmarkError) || error.code !== 'ENDMARK_CORRUPT') throw error
+  return { page: pageNumber(error.page ?? page), offset: error.offset ?? offset, what: whatOf(error) }
+}
+
+/** Start and end of a used or free stretch of a page, as one number that sorts by them. */
+const START_FACTOR = 2 ** 17
+/** Stretches of the page being looked at: cells of 4 bytes at least, and no more freeblocks than that. */
+const stretches = new Float64Array(2 ** 15)
+
 /** Cells, freeblocks and fragments must cover the cell content area without overlap. */
-function checkFreeSpace(page: Page, report: Report): void {
-  const { number, bytes } = page
-  const decoded = page.decoded!
-  const { headerOffset, contentStart, usableSize, cellCount } = decoded
-  const finding = (offset: number, what: string) => report({ page: number, offset, what })
-  const ranges: { start: number; end: number }[] = []
+function checkFreeSpace({ number, bytes, decoded }: Page, host: PageCheckHost): void {
+  const { headerOffset, contentStart, usableSize, cellCount } = decoded!
+  const finding = (offset: number, what: string) => host.report({ page: number, offset, what })
+  let count = 0
   for (let index = 0; index < cellCount; index++) {
-    const start = cellOffset(bytes, decoded, index)
-    ranges.push({ start, end: start + placedSize(cellSize(bytes, start, decoded)) })
+    const start = cellOffset(bytes, decoded!, index)
+    stretches[count++] = start * START_FACTOR + start + placedSize(cellSize(bytes, start, decoded!))
   }
   let smallest = contentStart
   for (let block = get16(bytes, headerOffset + FIRST_FREEBLOCK_OFFSET); block !== 0; block = get16(bytes, block)) {
@@ -202,53 +304,18 @@ function checkFreeSpace(page: Page, report: Report): void {
       finding(block, 'freeblock is out of order or runs past the page')
       return
     }
-    ranges.push({ start: block, end })
+    stretches[count++] = block * START_FACTOR + end
     smallest = end + FREEBLOCK_SIZE_MIN
   }
-  ranges.sort((a, b) => a.start - b.start)
   let covered = contentStart
   let gaps = 0
-  for (const { start, end } of ranges) {
+  for (const stretch of stretches.subarray(0, count).sort()) {
+    const start = Math.floor(stretch / START_FACTOR)
     if (start < covered) finding(start, `bytes ${start} to ${covered} are used twice`)
     else gaps += start - covered
-    covered = Math.max(covered, end)
+    covered = Math.max(covered, stretch % START_FACTOR)
   }
   gaps += usableSize - covered
   const fragments = bytes[headerOffset + FRAGMENT_BYTES_OFFSET]!
   if (gaps !== fragments) finding(headerOffset + FRAGMENT_BYTES_OFFSET, `${gaps} fragmented bytes, not ${fragments}`)
-}
-
-/** Checks the freelist: its trunks, their leaves and the count in the file header. */
-export function checkFreelist(pages: PageReader, report: Report, visit: Visit): void {
-  const headerPage = pageNumber(1)
-  const header = pages.page(headerPage).bytes
-  const expected = get32(header, FREELIST_COUNT_OFFSET)
-  let count = 0
-  let named = headerPage
-  let at = FREELIST_TRUNK_OFFSET
-  const use = (number: PageNumber): boolean => {
-    const isPossible = number > 1 && number <= pages.pageCount
-    if (isPossible && visit(number)) return true
-    report({ page: named, offset: at, what: isPossible ? `free page ${number} is used twice` : `no page ${number}` })
-    return false
-  }
-  for (let trunk = pageNumber(get32(header, at)); trunk !== NO_PAGE && use(trunk); ) {
-    const { bytes } = pages.page(trunk)
-    const leafCount = trunkLeafCount(bytes)
-    named = trunk
-    at = TRUNK_LEAF_COUNT_OFFSET
-    if (leafCount > trunkLeafCountMax(pages.usableSize)) {
-      report({ page: trunk, offset: at, what: `trunk page with ${leafCount} leaves` })
-      return
-    }
-    count += 1 + leafCount
-    for (let index = 0; index < leafCount; index++) {
-      at = trunkLeafOffset(index)
-      use(trunkLeaf(bytes, index))
-    }
-    at = 0
-    trunk = nextTrunkPage(bytes)
-  }
-  if (count === expected) return
-  report({ page: headerPage, offset: FREELIST_COUNT_OFFSET, what: `${count} free pages, not ${expected}` })
 }

@@ -1,4 +1,5 @@
-export { checkFreelist, checkTree, type Finding } from './check-tree.js'
+export { checkFreelist } from './check-freelist.js'
+export { checkTree, type EntryPlace, findingOf, type PageCheckHost, type PageFinding } from './check-tree.js'
 export { deleteRecord, deleteRow } from './delete.js'
 export { IndexCursor } from './index-cursor.js'
 export { type PutMode, putRecord, putRow } from './insert.js'

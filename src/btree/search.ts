@@ -131,7 +131,7 @@ function compareWithOverflowing(pages: PageReader, page: Page, key: SearchKey, o
  * header is not all on the page.
  * @throws DamagedRecord
  */
-function keyEnd(bytes: Uint8Array, { payloadStart, payloadLength, localLength }: Cell, count: number): number {
+export function keyEnd(bytes: Uint8Array, { payloadStart, payloadLength, localLength }: Cell, count: number): number {
   const headerSize = getVarint(bytes, payloadStart)
   if (headerSize > localLength) return payloadLength
   const headerEnd = payloadStart + headerSize

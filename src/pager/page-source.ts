@@ -8,7 +8,14 @@
  */
 import { assert } from '../assert.js'
 import { corrupt, EndmarkError } from '../errors.js'
-import { getPageCount, getSchemaCookie, isPageCountValid, lockBytePage } from '../format/index.js'
+import {
+  FRAME_HEADER_SIZE,
+  frameOffset,
+  getPageCount,
+  getSchemaCookie,
+  isPageCountValid,
+  lockBytePage,
+} from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import type { CommittedState, FrameMap, FrameMapListener, Wal } from '../wal/index.js'
 import { Page } from './page.js'
@@ -173,6 +180,13 @@ export class CommittedPages implements PageReader {
     const frame = this.#isInLogAtAll ? this.#frames.newestUpTo(page, this.#frameMax) : NO_FRAME
     if (frame === NO_FRAME) return corrupt({ file: this.#source.mainPath, page, offset, what })
     return corrupt({ file: this.#source.logPath, page, offset, what: `${what} (frame ${frame})` })
+  }
+
+  /** Where the bytes of a page lie in this state. */
+  placeOf(page: PageNumber): { readonly file: string; readonly fileOffset: number } {
+    const frame = this.#isInLogAtAll ? this.#frames.newestUpTo(page, this.#frameMax) : NO_FRAME
+    if (frame === NO_FRAME) return { file: this.#source.mainPath, fileOffset: (page - 1) * this.pageSize }
+    return { file: this.#source.logPath, fileOffset: frameOffset(frame, this.pageSize) + FRAME_HEADER_SIZE }
   }
 
   /** Ends all use of this reader: the state is no longer held. */

@@ -166,7 +166,7 @@ export function applyAffinity(value: SqlValue, affinity: Affinity): SqlValue {
   return typeof number === 'number' ? integralAsInteger(number) : number
 }
 
-const NUMBER_TEXT = /^[ \t\n\v\f\r]*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\n\v\f\r]*$/
+const NUMBER_TEXT = /^[ \t\n\v\f\r]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[ \t\n\v\f\r]*$/
 
 /** The number that the text spells in full, or else the text itself. */
 function numberFromText(text: string): SqlValue {

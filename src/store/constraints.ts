@@ -20,7 +20,8 @@ export function constraintRefusal({ name, ddl, indexes, hasTriggers }: Definitio
   if (ddl.hasCheck) return 'CHECK constraints'
   if (ddl.columns.some((column) => column.generated !== null)) return 'generated columns'
   if (ddl.isAutoincrement) return 'AUTOINCREMENT'
-  if (ddl.hasUnique || indexes.length > 0) return 'secondary indexes'
+  const hasUnique = ddl.constraintKeys.some(({ isPrimary }) => !isPrimary)
+  if (hasUnique || indexes.length > 0) return 'secondary indexes'
   return null
 }
 

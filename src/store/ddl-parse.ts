@@ -8,7 +8,7 @@
  */
 import type { SqlValue } from '../format/index.js'
 import { INT64_MAX, normalizeInteger } from '../format/index.js'
-import { DdlProblem, type Token, tokenize } from './ddl-tokens.js'
+import { DdlProblem, type Token, tokenize, UnknownDdl } from './ddl-tokens.js'
 
 /** `null` where the default is an expression that has to be computed (CURRENT_TIME, a function, ...). */
 export type DefaultDdl = { readonly value: SqlValue } | null
@@ -31,6 +31,11 @@ export interface KeyPartDdl {
   readonly descending: boolean
 }
 
+export interface ConstraintKeyDdl {
+  readonly isPrimary: boolean
+  readonly parts: readonly KeyPartDdl[]
+}
+
 export interface TableDdl {
   readonly name: string
   readonly columns: readonly ColumnDdl[]
@@ -39,7 +44,8 @@ export interface TableDdl {
   /** The quirk it is about: `x INTEGER PRIMARY KEY DESC` does not make x the rowid, a table constraint would. */
   readonly isColumnKeyDescending: boolean
   readonly isAutoincrement: boolean
-  readonly hasUnique: boolean
+  /** PRIMARY KEY and UNIQUE constraints as they stand in the SQL: SQLite numbers the indexes it makes for them so. */
+  readonly constraintKeys: readonly ConstraintKeyDdl[]
   readonly hasCheck: boolean
   readonly hasForeignKey: boolean
   readonly isWithoutRowid: boolean
@@ -62,6 +68,18 @@ export function parseCreateTable(sql: string): TableDdl | string {
 /** @returns the description, or the reason why there is none */
 export function parseCreateIndex(sql: string): IndexDdl | string {
   return orReason(() => readIndex(new TokenReader(tokenize(sql), sql)))
+}
+
+/** Why this cannot be the SQL of a table or an index; null if it may be, understood or not. */
+export function syntaxProblem(type: 'table' | 'index', sql: string): string | null {
+  try {
+    if (type === 'table') new TableReader(tokenize(sql), sql).read()
+    else readIndex(new TokenReader(tokenize(sql), sql))
+    return null
+  } catch (error) {
+    if (error instanceof DdlProblem) return error instanceof UnknownDdl ? null : error.message
+    throw error
+  }
 }
 
 function orReason<T>(read: () => T): T | string {
@@ -178,7 +196,7 @@ class TokenReader {
     else this.#skipExpression()
     const collation = this.accept('COLLATE') ? this.name('a collation') : null
     const descending = this.acceptDescending()
-    if (this.accept('NULLS')) throw new DdlProblem('NULLS FIRST or LAST in a key')
+    if (this.accept('NULLS')) throw new UnknownDdl('NULLS FIRST or LAST in a key')
     return { name, collation, descending }
   }
 
@@ -235,7 +253,7 @@ class TableReader extends TokenReader {
   #primaryKey: KeyPartDdl[] = []
   #isColumnKeyDescending = false
   #isAutoincrement = false
-  #hasUnique = false
+  readonly #constraintKeys: ConstraintKeyDdl[] = []
   #hasCheck = false
   #hasForeignKey = false
   #isWithoutRowid = false
@@ -257,7 +275,7 @@ class TableReader extends TokenReader {
       primaryKey: this.#primaryKey,
       isColumnKeyDescending: this.#isColumnKeyDescending,
       isAutoincrement: this.#isAutoincrement,
-      hasUnique: this.#hasUnique,
+      constraintKeys: this.#constraintKeys,
       hasCheck: this.#hasCheck,
       hasForeignKey: this.#hasForeignKey,
       isWithoutRowid: this.#isWithoutRowid,
@@ -269,7 +287,7 @@ class TableReader extends TokenReader {
     this.expect('TABLE')
     this.name('a table name')
     this.expect('USING')
-    return new DdlProblem(`virtual table (module ${this.name('a module')})`)
+    return new UnknownDdl(`virtual table (module ${this.name('a module')})`)
   }
 
   #readColumn(): void {
@@ -320,7 +338,8 @@ class TableReader extends TokenReader {
     } else if (this.accept('NULL')) {
       this.skipConflictClause()
     } else if (this.accept('UNIQUE')) {
-      this.#hasUnique = true
+      const parts = [{ name: column.name, collation: null, descending: false }]
+      this.#constraintKeys.push({ isPrimary: false, parts })
       this.skipConflictClause()
     } else if (this.accept('CHECK')) {
       this.#hasCheck = true
@@ -347,6 +366,7 @@ class TableReader extends TokenReader {
   #setPrimaryKey(parts: KeyPartDdl[]): void {
     if (this.#primaryKey.length > 0) throw new DdlProblem('more than one primary key')
     this.#primaryKey = parts
+    this.#constraintKeys.push({ isPrimary: true, parts })
   }
 
   #readGenerated(column: ColumnDraft): void {
@@ -436,8 +456,8 @@ class TableReader extends TokenReader {
       this.expectSymbol(')')
       this.skipConflictClause()
     } else if (this.accept('UNIQUE')) {
-      this.#hasUnique = true
-      this.skipParentheses()
+      this.#constraintKeys.push({ isPrimary: false, parts: this.keyParts() })
+      this.expectSymbol(')')
       this.skipConflictClause()
     } else if (this.accept('CHECK')) {
       this.#hasCheck = true
@@ -467,10 +487,10 @@ class TableReader extends TokenReader {
  */
 function cleanType(type: string): string {
   // Nobody writes these on purpose, and releases of SQLite differ.
-  if (/always$/i.test(type)) throw new DdlProblem(`type ${type} with ALWAYS at its end`)
+  if (/always$/i.test(type)) throw new UnknownDdl(`type ${type} with ALWAYS at its end`)
   if (!/^["'`[]/.test(type)) return type
   const inner = type.slice(1, -1)
-  if (/["'`[\]]/.test(inner)) throw new DdlProblem(`type ${type} of several quoted parts`)
+  if (/["'`[\]]/.test(inner)) throw new UnknownDdl(`type ${type} of several quoted parts`)
   return inner
 }
 

@@ -20,6 +20,9 @@ export interface Token {
 /** Why the SQL of a schema entry is not understood. Caught at the parser's entry, never seen by users as such. */
 export class DdlProblem extends Error {}
 
+/** The SQL may be right, but Endmark does not know what follows from it; every other problem is one of syntax. */
+export class UnknownDdl extends DdlProblem {}
+
 const WORD_START = /[A-Za-z_\u0080-\uffff]/
 const WORD = /[A-Za-z0-9_$\u0080-\uffff]*/y
 const NUMBER = /0[xX][0-9A-Fa-f]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?/y

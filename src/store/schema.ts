@@ -123,8 +123,12 @@ export function loadSchema(pages: PageReader): Schema {
     cursor.payload(payload)
     rows.push(decodeSchemaRow(pages, payload, cursor.rowid))
   }
-  const format = get32(pages.page(SCHEMA_ROOT).bytes, FILE_HEADER_OFFSETS.schemaFormat)
-  return new Schema(pages.schemaCookie, rows, format < DESCENDING_SCHEMA_FORMAT)
+  return new Schema(pages.schemaCookie, rows, ignoresDescending(pages))
+}
+
+/** Whether the word DESC in a key means nothing, as in the oldest databases. */
+export function ignoresDescending(pages: PageReader): boolean {
+  return get32(pages.page(SCHEMA_ROOT).bytes, FILE_HEADER_OFFSETS.schemaFormat) < DESCENDING_SCHEMA_FORMAT
 }
 
 const ROW_TYPES: readonly string[] = ['table', 'index', 'view', 'trigger']
@@ -137,14 +141,21 @@ function decodeSchemaRow(pages: PageReader, payload: Payload, rowid: number | bi
   } catch (error) {
     throw error instanceof DamagedRecord ? damaged(error.message) : error
   }
+  const row = schemaRowOf(values, pages.pageCount)
+  if (typeof row === 'string') throw damaged(row)
+  return row
+}
+
+/** The row with these columns, or what is wrong with them. */
+export function schemaRowOf(values: readonly SqlValue[], pageCount: number): SchemaRow | string {
   const [type, name, table, root, sql] = values
-  if (typeof type !== 'string' || !ROW_TYPES.includes(type)) throw damaged(`unknown type ${String(type)}`)
-  if (typeof name !== 'string' || typeof table !== 'string') throw damaged('no name')
+  if (typeof type !== 'string' || !ROW_TYPES.includes(type)) return `unknown type ${String(type)}`
+  if (typeof name !== 'string' || typeof table !== 'string') return 'no name'
   const rootNumber = root === null ? 0 : root
   // 0 stands in rows that have no tree; page 1 is the root of sqlite_schema itself.
   const isRoot = typeof rootNumber === 'number' && Number.isInteger(rootNumber) && rootNumber >= 0
-  if (!isRoot || rootNumber > pages.pageCount || rootNumber === SCHEMA_ROOT) {
-    throw damaged(`root page ${String(root)} of ${JSON.stringify(name)} in a database of ${pages.pageCount} pages`)
+  if (!isRoot || rootNumber > pageCount || rootNumber === SCHEMA_ROOT) {
+    return `root page ${String(root)} of ${JSON.stringify(name)} in a database of ${pageCount} pages`
   }
   return {
     type: type as SchemaRow['type'],

@@ -1,6 +1,7 @@
 // The steps of this layer are `Blocking`; whoever drives them finds the drivers beside them.
 export { type Blocking, type BlockingStep, runAsync, runCancellable, runSync } from '../vfs/index.js'
 export { type Attachment, type AttachOptions, attach, detach } from './attach.js'
+export { checkLog, type LogFinding } from './check-log.js'
 export { type CheckpointMode, type CheckpointOptions, type CheckpointResult, checkpoint } from './checkpoint.js'
 export type { FrameMap } from './frame-map.js'
 export { IndexHeader } from './index-header.js'

@@ -85,7 +85,7 @@ interface ValidFrame {
 }
 
 /** The frames of the log up to the first that does not verify; the yielded object is reused. */
-function* validFrames(wal: Wal, logHeader: WalHeader): Generator<ValidFrame> {
+export function* validFrames(wal: Wal, logHeader: WalHeader): Generator<ValidFrame> {
   const { log } = wal
   const { pageSize } = logHeader
   const sums = new WalChecksum(logHeader.isBigEndian)

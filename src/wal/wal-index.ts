@@ -160,6 +160,19 @@ export class WalIndex {
     return page as PageNumber
   }
 
+  /** Whether the hash leads from the page to this frame of it, as every look-up of the frame must. */
+  isInHash(frame: FrameNumber, page: PageNumber): boolean {
+    const index = blockOfFrame(frame)
+    const { slots } = this.#block(index)
+    const position = frame - frameBeforeBlock(index)
+    let slot = hashSlotOf(page)
+    for (let probes = 0; slots[slot] !== 0 && probes < HASH_SLOT_COUNT; probes++) {
+      if (slots[slot] === position) return true
+      slot = nextHashSlot(slot)
+    }
+    return false
+  }
+
   /**
    * Whether `page` is not among the frames after `after`, up to the end mark of `header`. Only a guess until the header was read
    * again: frames are overwritten once the log has been started over. @requires `header` as just read

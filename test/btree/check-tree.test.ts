@@ -1,6 +1,6 @@
 /** The integrity check finds every kind of damage that it is there for, and names the page. */
 import test from 'ava'
-import { createTree, putRecord, putRow } from '../../src/btree/index.js'
+import { checkTree, createTree, type Payload, putRecord, putRow } from '../../src/btree/index.js'
 import {
   BINARY_ORDER,
   encodeRecord,
@@ -106,6 +106,14 @@ const cases: { name: string; expected: RegExp; damage: (trees: Trees) => void }[
     },
   },
   {
+    name: 'a chain whose page names itself',
+    expected: /used twice, here by a chain/,
+    damage: (all) => {
+      const first = firstOverflowPage(all)
+      all.pages.damage(first, (bytes) => put32(bytes, 0, first))
+    },
+  },
+  {
     name: 'fragments that are not there',
     expected: /fragmented bytes, not 7/,
     damage: ({ pages, table }) => pages.damage(child(pages, table, 0), (bytes) => bytes.set([7], 7)),
@@ -143,3 +151,21 @@ for (const { name, expected, damage } of cases) {
     )
   })
 }
+
+test('of a long record no more is put together than the columns that are looked at', (t) => {
+  const { pages, table } = trees()
+  const host = { report: () => t.fail(), usePage: () => null }
+  const lengths = (columnCount?: number) => {
+    const found: number[] = []
+    const entry = ({ bytes, length }: Payload) => {
+      if (length > 1000) found.push(bytes.length)
+    }
+    const options = { root: table, kind: 'table', order: null, entry } as const
+    const steps = checkTree(pages, host, columnCount === undefined ? options : { ...options, columnCount })
+    while (!steps.next().done);
+    return found
+  }
+  t.deepEqual(lengths(), [2007])
+  t.deepEqual(lengths(1), [2007])
+  t.true(lengths(0)[0]! < 512)
+})

@@ -4,8 +4,6 @@
  */
 import test from 'ava'
 import {
-  checkFreelist,
-  checkTree,
   clearTree,
   countEntries,
   createTree,
@@ -35,6 +33,7 @@ import {
 import { type PageNumber, pageNumber } from '../../src/units.js'
 import { MemoryPages } from '../support/memory-pages.js'
 import { Random } from '../support/random.js'
+import { freelistFindings, treeFindings } from '../support/tree-findings.js'
 
 const SEED = Number(process.env.ENDMARK_TEST_SEED ?? 20250102)
 
@@ -162,10 +161,7 @@ for (const [pageSize, count, rounds] of [
       }
       const wrong = wrongErrors(reads(sound, random))
       if (wrong.length > 0) t.fail(`round ${round}: ${wrong.join('; ')}`)
-      const seen = new Set<PageNumber>()
-      const visit = (number: PageNumber) => !seen.has(number) && seen.add(number) !== undefined
-      checkTree(pages, sound.table, 'table', null, () => {}, visit)
-      checkTree(pages, sound.index, 'index', BINARY_ORDER, () => {}, visit)
+      treeFindings(pages, { tables: [sound.table], indexes: [sound.index] })
       pages.rollback()
     }
     t.pass()
@@ -335,14 +331,7 @@ test('freelist damage is reported by the next allocation and by the check', (t) 
     )
     pages.rollback()
     damage(pages)
-    const found: string[] = []
-    const seen = new Set<PageNumber>()
-    checkFreelist(
-      pages,
-      ({ what }) => found.push(what),
-      (page) => !seen.has(page) && seen.add(page) !== undefined,
-    )
-    t.true(found.length > 0, name)
+    t.true(freelistFindings(pages).length > 0, name)
   }
 })
 
@@ -351,14 +340,7 @@ test('a freelist trunk that names itself ends the check', (t) => {
   deleteRow(pages, table, 1)
   const trunk = pageNumber(get32(pages.page(pageNumber(1)).bytes, 32))
   pages.damage(trunk, (bytes) => put32(bytes, 0, trunk))
-  const found: string[] = []
-  const seen = new Set<PageNumber>()
-  checkFreelist(
-    pages,
-    ({ what }) => found.push(what),
-    (page) => !seen.has(page) && seen.add(page) !== undefined,
-  )
-  t.true(found.some((what) => what.includes('used twice')))
+  t.true(freelistFindings(pages).some((what) => what.includes('used twice')))
 })
 
 test('freeblocks that overlap a cell are noticed by the first edit', (t) => {

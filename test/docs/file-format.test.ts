@@ -14,6 +14,8 @@ import {
   minLocal,
   OVERFLOW_OFFSETS,
   PAGE_HEADER_OFFSETS,
+  POINTER_KINDS,
+  POINTER_OFFSETS,
   SERIAL_BLOB,
   serialTypeSize,
   TABLE_INTERIOR,
@@ -39,11 +41,17 @@ for (const [heading, offsets] of [
   ['Freeblock', FREEBLOCK_OFFSETS],
   ['Overflow page', OVERFLOW_OFFSETS],
   ['Trunk page', TRUNK_OFFSETS],
+  ['Pointer-map page', POINTER_OFFSETS],
 ] as const) {
   test(`file-format.md has the offsets of the section "${heading}"`, (t) => {
     t.deepEqual(offsetsOf(section(document, heading)), { ...offsets })
   })
 }
+
+test('file-format.md names the kinds of the pointer map', (t) => {
+  const rows = [...section(document, 'Pointer-map page').matchAll(/^\| (\d) \| `(\w+)` \|/gm)]
+  t.deepEqual(Object.fromEntries(rows.map(([, kind, name]) => [name, Number(kind)])), { ...POINTER_KINDS })
+})
 
 test('the b-tree page header has no gaps and ends where the cell pointer array starts', (t) => {
   const rows = [...section(document, 'B-tree page header').matchAll(/^\| (\d+) \| (\d+) \| `/gm)]

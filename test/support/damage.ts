@@ -40,6 +40,7 @@ export async function tryOut(path: string, options: OpenOptions & { write?: bool
   if (db === undefined) return { ...probe, opened: false }
   const stores = (await probe.step('stores', () => db.stores())) ?? []
   await probe.step('stats', () => db.stats())
+  await probe.step('check', () => db.check())
   for (const store of stores) await readStore(probe, db, store)
   if (write) {
     for (const store of stores) await writeStore(probe, db, store)

@@ -1,5 +1,5 @@
 /** What our own integrity check says of all that a MemoryPages holds. */
-import { checkFreelist, checkTree } from '../../src/btree/index.js'
+import { checkFreelist, checkTree, type PageCheckHost, type PageFinding } from '../../src/btree/index.js'
 import { BINARY_ORDER, lockBytePage } from '../../src/format/index.js'
 import { type PageNumber, pageNumber } from '../../src/units.js'
 import type { MemoryPages } from './memory-pages.js'
@@ -14,15 +14,39 @@ export interface Roots {
  * taken to be ordered by one binary column.
  */
 export function treeFindings(pages: MemoryPages, { tables = [], indexes = [] }: Roots): string[] {
-  const found: string[] = []
-  const seen = new Set<PageNumber>()
-  const report = (finding: { page: number; what: string }) => found.push(`page ${finding.page}: ${finding.what}`)
-  const visit = (number: PageNumber) => !seen.has(number) && seen.add(number) !== undefined
-  for (const root of [pageNumber(1), ...tables]) checkTree(pages, root, 'table', null, report, visit)
-  for (const root of indexes) checkTree(pages, root, 'index', BINARY_ORDER, report, visit)
-  checkFreelist(pages, report, visit)
+  const host = new CheckHost()
+  for (const root of [pageNumber(1), ...tables]) drain(checkTree(pages, host, { root, kind: 'table', order: null }))
+  for (const root of indexes) drain(checkTree(pages, host, { root, kind: 'index', order: BINARY_ORDER }))
+  drain(checkFreelist(pages, host))
   for (let number = 1; number <= pages.pageCount; number++) {
-    if (!seen.has(pageNumber(number)) && number !== lockBytePage(pages.pageSize)) found.push(`page ${number} is lost`)
+    if (host.used.has(number) || number === lockBytePage(pages.pageSize)) continue
+    host.found.push(`page ${number} is lost`)
   }
-  return found
+  return host.found
+}
+
+/** Every finding in the freelist alone. */
+export function freelistFindings(pages: MemoryPages): string[] {
+  const host = new CheckHost()
+  drain(checkFreelist(pages, host))
+  return host.found
+}
+
+class CheckHost implements PageCheckHost {
+  readonly found: string[] = []
+  readonly used = new Set<number>()
+
+  report({ page, what }: PageFinding): void {
+    this.found.push(`page ${page}: ${what}`)
+  }
+
+  usePage(number: PageNumber): string | null {
+    if (this.used.has(number)) return 'is used twice'
+    this.used.add(number)
+    return null
+  }
+}
+
+function drain(steps: Generator<void, unknown, void>): void {
+  while (!steps.next().done);
 }

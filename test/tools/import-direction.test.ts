@@ -41,6 +41,8 @@ function runBiome(folder: string): Promise<Verdict> {
 const upward: Record<string, { readonly path: string; readonly source: string }> = {
   'a value from a higher layer': { path: 'src/btree/a.ts', source: "export { x } from '../store/index.js'\n" },
   'a type from a higher layer': { path: 'src/wal/a.ts', source: "export type { X } from '../pager/index.js'\n" },
+  'the check from a layer it checks': { path: 'src/store/a.ts', source: "export { x } from '../check/index.js'\n" },
+  'the Database from the check': { path: 'src/check/a.ts', source: "export { x } from '../database.js'\n" },
   'a dynamic import of a higher layer': {
     path: 'src/format/a.ts',
     source: "export const wal = await import('../wal/index.js')\n",

@@ -1,12 +1,18 @@
 #!/usr/bin/env node
-/** The `endmark` command: looks the subcommand up and runs it. Exits with 1 on failure, 2 on wrong usage. */
+/**
+ * The `endmark` command: looks the subcommand up and runs it. Exits with 1 on failure, 2 on wrong usage; `check` has exit codes
+ * of its own.
+ */
+import { check } from './commands/check.js'
 import { info } from './commands/info.js'
 import { serve } from './commands/serve.js'
-import { UsageError } from './usage.js'
+import { CannotOpen, UsageError } from './usage.js'
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { info, serve }
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { check, info, serve }
 
 const USAGE = `usage: endmark info FILE     what is in a database, and where its log stands
+       endmark check FILE    is the database sound? exit code 0: yes, 1: no, with what was found, 2: it cannot be opened
+           --limit N    stop after so many findings (100)
        endmark serve FILE    commit for every process that uses the database, until SIGTERM or SIGINT
            --auto-checkpoint N    frames of the log between two checkpoints (1000)
            --idle-exit S          end after so many seconds without a client (0: never)
@@ -27,7 +33,7 @@ if (command === undefined) {
     const { code, message } = error as { code?: unknown; message: string }
     process.stderr.write(`endmark ${name}: ${message}${code ? ` (${code})` : ''}\n`)
     if (isUsageError(error)) process.stderr.write(USAGE)
-    process.exitCode = isUsageError(error) ? 2 : 1
+    process.exitCode = isUsageError(error) || error instanceof CannotOpen ? 2 : 1
   }
 }
 

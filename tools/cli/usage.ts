@@ -6,6 +6,18 @@ export class UsageError extends Error {
   }
 }
 
+/** The file of a command that exits with 1 for what it finds in the file: this is another kind of failure, with exit code 2. */
+export class CannotOpen extends Error {
+  readonly code: unknown
+
+  constructor(cause: unknown) {
+    const { message, code } = cause as { message: string; code?: unknown }
+    super(message, { cause })
+    this.name = 'CannotOpen'
+    this.code = code
+  }
+}
+
 /** The one FILE that a command takes. */
 export function requireFile(positionals: readonly string[]): string {
   const [path] = positionals
