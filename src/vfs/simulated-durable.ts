@@ -1,0 +1,70 @@
+/**
+ * One thing on a simulated disk that becomes durable as a whole: a sector of a file, the length of a file, an entry of a
+ * folder. It has a durable value, and the values it was given since, oldest first, none of which a power loss needs to
+ * keep: what is there afterwards is any one of them, or still the durable one.
+ *
+ * Moments are counted by the disk (`SimulatedDisk.tick`). A sync covers what was given up to the moment it began. One
+ * that fails leaves its values as likely to be lost as before, and no later sync saves them, since the system takes them
+ * for clean (DUR-3); only another value, given and synced later, ends the doubt.
+ */
+
+/** Random numbers that a run draws; the same seed gives the same. */
+export interface RandomNumbers {
+  /** Unsigned 32-bit number. */
+  next32(): number
+  /** Integer from 0 up to, not including, `bound`. */
+  below(bound: number): number
+}
+
+/** How much of what was not synced a power loss keeps: nothing, everything, or a value drawn for each thing. */
+export type Kept = 'nothing' | 'everything' | 'some'
+
+interface Given<T> {
+  readonly moment: number
+  readonly value: T
+  isLost: boolean
+}
+
+export class SimulatedDurable<T> {
+  #durable: T
+  #given: Given<T>[] = []
+
+  constructor(durable: T) {
+    this.#durable = durable
+  }
+
+  get newest(): T {
+    return this.#given.at(-1)?.value ?? this.#durable
+  }
+
+  give(value: T, moment: number): void {
+    this.#given.push({ moment, value, isLost: false })
+  }
+
+  /** Makes durable what was given up to `moment`. */
+  sync(moment: number): void {
+    const count = this.#countUpTo(moment)
+    const last = this.#given[count - 1]
+    if (last === undefined || last.isLost) return
+    this.#durable = last.value
+    this.#given = this.#given.slice(count)
+  }
+
+  /** A sync that began at `moment` has failed. */
+  failSync(moment: number): void {
+    for (const given of this.#given) if (given.moment <= moment) given.isLost = true
+  }
+
+  /** What a power loss leaves. */
+  survivor(random: RandomNumbers, kept: Kept): T {
+    if (kept === 'everything') return this.newest
+    const choice = kept === 'nothing' ? 0 : random.below(this.#given.length + 1)
+    return choice === 0 ? this.#durable : this.#given[choice - 1]!.value
+  }
+
+  #countUpTo(moment: number): number {
+    let count = 0
+    while (count < this.#given.length && this.#given[count]!.moment <= moment) count++
+    return count
+  }
+}
