@@ -34,7 +34,9 @@ export class SimulatedDurable<T> {
   }
 
   get newest(): T {
-    return this.#given.at(-1)?.value ?? this.#durable
+    const last = this.#given.at(-1)
+    // A value may itself be null: a name that was removed.
+    return last === undefined ? this.#durable : last.value
   }
 
   give(value: T, moment: number): void {

@@ -196,4 +196,7 @@ test('names are created, linked and removed as by the real system', (t) => {
   vfs.remove('/f')
   t.false(vfs.exists('/f'))
   t.is(vfs.open('/g', {}).size(), 3)
+  vfs.syncDirectory('/')
+  vfs.remove('/g')
+  t.false(vfs.exists('/g'), 'a name that is durable is gone at once for everybody')
 })
