@@ -64,7 +64,7 @@ export class SimulatedFile implements VfsFile {
   #beginSync(): () => void {
     const { disk } = this.#process.machine
     const details = { operation: 'datasync', path: this.path } as const
-    assert(this.#isOpen, 'a closed file was used')
+    this.#assertOpen()
     this.#process.before(details, () => this.#inode.failSync(disk.tick()))
     const moment = disk.tick()
     return () => {
@@ -111,8 +111,13 @@ export class SimulatedFile implements VfsFile {
   }
 
   #step<T>(details: Omit<StepDetails, 'path'>, call: () => T, failed?: (fault: SimulatedFault) => void): T {
-    assert(this.#isOpen || this.#process.isKilled, 'a closed file was used')
+    this.#assertOpen()
     return this.#process.step({ ...details, path: this.path }, call, failed)
+  }
+
+  /** The files of a killed process are not open, and say what has become of it. */
+  #assertOpen(): void {
+    assert(this.#isOpen || this.#process.isKilled, 'a closed file was used')
   }
 }
 
