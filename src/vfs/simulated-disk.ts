@@ -4,7 +4,7 @@
  *
  * `crash` gives the disk as a power loss leaves it and leaves this one alone, so that many damages of one moment can be
  * tried: each file and the folders keep nothing of what was not synced, all of it, or any part in any order, torn at
- * sectors. Locks and open files are gone then.
+ * sectors; a file that was cut, all of the cut or nothing. Locks and open files are gone then.
  */
 import { type Kept, type RandomNumbers, SimulatedDurable } from './simulated-durable.js'
 import type { SimulatedInode } from './simulated-inode.js'
@@ -50,7 +50,7 @@ export class SimulatedDisk {
     const survivors = new Map<SimulatedInode, SimulatedInode>()
     const keptNames = KEPT[random.below(KEPT.length)]!
     for (const [path, entry] of this.#names) {
-      const inode = entry.survivor(random, keptNames)
+      const { value: inode } = entry.survivor(random, keptNames)
       if (inode === null) continue
       let survivor = survivors.get(inode)
       if (survivor === undefined) {

@@ -19,6 +19,17 @@ export interface RandomNumbers {
 /** How much of what was not synced a power loss keeps: nothing, everything, or a value drawn for each thing. */
 export type Kept = 'nothing' | 'everything' | 'some'
 
+/** Moments from the first up to, not including, the second; without limit if not given. */
+export interface Span {
+  readonly from?: number
+  readonly before?: number
+}
+
+export interface Survivor<T> {
+  readonly moment: number
+  readonly value: T
+}
+
 interface Given<T> {
   readonly moment: number
   readonly value: T
@@ -27,6 +38,7 @@ interface Given<T> {
 
 export class SimulatedDurable<T> {
   #durable: T
+  #durableMoment = 0
   #given: Given<T>[] = []
 
   constructor(durable: T) {
@@ -49,6 +61,7 @@ export class SimulatedDurable<T> {
     const last = this.#given[count - 1]
     if (last === undefined || last.isLost) return
     this.#durable = last.value
+    this.#durableMoment = last.moment
     this.#given = this.#given.slice(count)
   }
 
@@ -57,11 +70,13 @@ export class SimulatedDurable<T> {
     for (const given of this.#given) if (given.moment <= moment) given.isLost = true
   }
 
-  /** What a power loss leaves. */
-  survivor(random: RandomNumbers, kept: Kept): T {
-    if (kept === 'everything') return this.newest
-    const choice = kept === 'nothing' ? 0 : random.below(this.#given.length + 1)
-    return choice === 0 ? this.#durable : this.#given[choice - 1]!.value
+  /** What a power loss leaves, and the moment it is of; of what was given in this span, if there is any. */
+  survivor(random: RandomNumbers, kept: Kept, { from = 0, before = Number.POSITIVE_INFINITY }: Span = {}): Survivor<T> {
+    const all = [{ moment: this.#durableMoment, value: this.#durable }, ...this.#given]
+    const possible = all.filter(({ moment }) => moment >= from && moment < before)
+    const choices = possible.length > 0 ? possible : all.slice(0, 1)
+    if (kept === 'some') return choices[random.below(choices.length)]!
+    return kept === 'nothing' ? choices[0]! : choices.at(-1)!
   }
 
   #countUpTo(moment: number): number {

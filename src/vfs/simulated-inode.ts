@@ -1,12 +1,14 @@
 /**
  * A file of a simulated disk, under whatever names: its live image, which everybody sees at once, and what of it is
- * durable, by 512-byte sectors, which power losses do not tear.
+ * durable, by 512-byte sectors, which power losses do not tear. A cut is there after a power loss or it is not, as a
+ * whole: file systems free the space of a file only once its new length is durable, and write what comes later to
+ * other places.
  *
  * Maps are views of the live image itself. Its buffer is as long as the file, rounded up to a whole memory page, so that
  * a view past the end cannot be made: where a real process would die of SIGBUS, a test fails with a RangeError. The
  * contents of a file that was mapped for writing (the -shm) are never durable: a power loss leaves any bytes.
  */
-import { type Kept, type RandomNumbers, SimulatedDurable } from './simulated-durable.js'
+import { type Kept, type RandomNumbers, SimulatedDurable, type Span } from './simulated-durable.js'
 import { SimulatedLocks } from './simulated-locks.js'
 
 export const SECTOR_SIZE = 512
@@ -17,6 +19,11 @@ const FILE_SIZE_MAX = 1 << 24
 /** Contents of a sector; null: zeros. */
 type Sector = Uint8Array | null
 
+interface Cut {
+  readonly moment: number
+  readonly size: number
+}
+
 export class SimulatedInode {
   readonly locks = new SimulatedLocks()
   readonly #buffer = new ArrayBuffer(0, { maxByteLength: FILE_SIZE_MAX })
@@ -24,6 +31,7 @@ export class SimulatedInode {
   readonly #live = new Uint8Array(this.#buffer)
   readonly #sectors = new Map<number, SimulatedDurable<Sector>>()
   readonly #length = new SimulatedDurable(0)
+  readonly #cuts: Cut[] = []
   #size = 0
   #isMemory = false
 
@@ -46,7 +54,10 @@ export class SimulatedInode {
 
   truncate(size: number, moment: number): void {
     const before = this.#size
-    if (size < before) this.#live.fill(0, size)
+    if (size < before) {
+      this.#live.fill(0, size)
+      this.#cuts.push({ moment, size })
+    }
     this.#resize(size, moment)
     if (size < before) this.#remember(size, before, moment)
   }
@@ -73,16 +84,23 @@ export class SimulatedInode {
     if (this.#isMemory) {
       after.write(this.#garbage(random), 0, 0)
     } else {
-      const size = this.#length.survivor(random, kept)
+      const { value: size, moment } = this.#length.survivor(random, kept)
       for (const [number, sector] of this.#sectors) {
-        const bytes = sector.survivor(random, kept)
-        if (bytes !== null)
-          after.write(bytes.subarray(0, Math.max(0, size - number * SECTOR_SIZE)), number * SECTOR_SIZE, 0)
+        const start = number * SECTOR_SIZE
+        const { value: bytes } = sector.survivor(random, kept, this.#spanOf(start, moment))
+        if (bytes !== null) after.write(bytes.subarray(0, Math.max(0, size - start)), start, 0)
       }
       after.truncate(size, 0)
     }
     after.sync(0)
     return after
+  }
+
+  /** When that can have been written which the sector holds if the length is of this moment. */
+  #spanOf(start: number, lengthMoment: number): Span {
+    const cuts = this.#cuts.filter(({ size }) => size <= start).map(({ moment }) => moment)
+    const from = cuts.findLast((moment) => moment <= lengthMoment) ?? 0
+    return { from, before: cuts.find((moment) => moment > lengthMoment) ?? Number.POSITIVE_INFINITY }
   }
 
   /** Anything: what was there, with sectors of noise and zeros, or nothing. */

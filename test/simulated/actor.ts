@@ -6,7 +6,7 @@
  * Commits are what `GroupCommit` does, by the same parts in the same order, in steps; or its own blocking form.
  */
 import type { HeldPages, PageReader, Pager, PageWriter } from '../../src/pager/index.js'
-import { GroupCommit } from '../../src/txn/index.js'
+import type { GroupCommit } from '../../src/txn/index.js'
 import { pageNumber, type Synchronous } from '../../src/units.js'
 import type { SimulatedVfs } from '../../src/vfs/simulated-vfs.js'
 import {
@@ -28,7 +28,6 @@ const PAGE_SIZE = 512
 const TIMEOUT_MS = 3
 /** Pages 2 to this one. */
 const PAGES_MAX = 10
-const SNAPSHOTS_MAX = 3
 
 /** Which processes of a run behave like a SQLite before 3.51.3: one kind at most, since both together lose commits. */
 export type Foreign = 'nobody' | 'writers' | 'checkpointers'
@@ -38,6 +37,8 @@ export interface World {
   readonly model: CommitModel
   readonly random: Random
   readonly foreign: Foreign
+  /** Snapshots that a process keeps at most. */
+  readonly snapshotsMax: number
   /** Number of the next commit. */
   nextCommit: number
 }
@@ -127,13 +128,14 @@ export class Actor {
 
   /** Takes a snapshot and keeps it, or looks at one that was kept. */
   read(): void {
-    const { model, random } = this.#world
-    if (this.#snapshots.length < SNAPSHOTS_MAX && random.below(3) > 0) {
+    const { model, random, snapshotsMax } = this.#world
+    if (this.#snapshots.length <= snapshotsMax && random.below(3) > 0) {
       const since = model.newest
       const held = this.#pager.acquire()
       const state = stateOf(held.pages)
       model.observe(state, since)
       this.#snapshots.push({ held, state })
+      if (this.#snapshots.length > snapshotsMax) this.#letGo(1)
       return
     }
     for (const { held, state } of this.#snapshots) {

@@ -14,10 +14,11 @@ export function restartWithoutCkpt(wal: Wal): void {
   if (header.endMark === NO_FRAME || index.backfill !== header.endMark) return
   withLogSlots(wal, () => {
     if (index.backfill !== header.endMark) return false
-    index.backfill = NO_FRAME
-    index.backfillAttempted = NO_FRAME
     header.restart((header.salt1 + 1) >>> 0, wal.vfs.random32())
     index.publish(header)
+    // After the header, as SQLite has it: without CKPT, a checkpointer that goes by the old header could raise it again.
+    index.backfill = NO_FRAME
+    index.backfillAttempted = NO_FRAME
     for (let slot = 1; slot < READ_SLOT_COUNT; slot++) index.setReadMark(slot, slot === 1 ? 0 : READ_MARK_UNUSED)
     return true
   })

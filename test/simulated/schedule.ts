@@ -10,18 +10,25 @@
 import { EndmarkError } from '../../src/errors.js'
 import type { Synchronous } from '../../src/units.js'
 import { SimulatedDisk } from '../../src/vfs/simulated-disk.js'
-import { ProcessKilled, SimulatedMachine, type SimulatedStep } from '../../src/vfs/simulated-machine.js'
+import {
+  ProcessKilled,
+  type SimulatedHook,
+  SimulatedMachine,
+  type SimulatedOperation,
+  type SimulatedStep,
+} from '../../src/vfs/simulated-machine.js'
 import { SimulatedVfs } from '../../src/vfs/simulated-vfs.js'
 import { type Blocking, type CheckpointMode, runSync } from '../../src/wal/index.js'
 import { Random } from '../support/random.js'
 import { Actor, type Foreign, type World } from './actor.js'
-import { withAtomicSteps } from './atomic-steps.js'
+import { type AtomicOperation, withAtomicSteps } from './atomic-steps.js'
 import { CommitModel } from './commit-model.js'
 
-const PROCESSES = 4
 /** Steps chosen at the bottom of the stack, per run. */
 const TURNS = 40
 const DEPTH_MAX = 3
+/** Damages tried of each power loss; the run goes on with the last. */
+const DAMAGES = 6
 const MODES: readonly Synchronous[] = ['full', 'full', 'full', 'normal', 'off']
 const DURABLE_MODES: readonly Synchronous[] = ['full', 'full', 'normal']
 const CHECKPOINT_MODES: readonly CheckpointMode[] = ['passive', 'passive', 'passive', 'full', 'restart', 'truncate']
@@ -33,6 +40,41 @@ export interface RunCounts {
   powerLosses: number
   switches: number
 }
+
+type Activity = 'read' | 'commit' | 'commitBlocking' | 'checkpoint' | 'leave'
+
+/** What a run does often, rarely or never: drawn for each, since many faults show only where something is missing. */
+interface Habits {
+  readonly processes: number
+  readonly weights: Readonly<Record<Activity, number>>
+  readonly kills: boolean
+  /** Then there are no commits in mode off, which promise nothing. */
+  readonly cutsPower: boolean
+  /** Others go on at one call in so many, and at one atomic operation in so many. */
+  readonly callsPerSwitch: number
+  readonly atomicsPerSwitch: number
+}
+
+function drawHabits(random: Random): Habits {
+  const weight = () => random.pick([0, 1, 3, 8])
+  return {
+    processes: random.between(2, 4),
+    weights: {
+      read: weight(),
+      commit: weight() + 1,
+      commitBlocking: weight(),
+      checkpoint: weight() + 1,
+      leave: random.below(2),
+    },
+    kills: random.below(3) > 0,
+    cutsPower: random.below(2) === 0,
+    callsPerSwitch: random.pick([4, 8, 20]),
+    atomicsPerSwitch: random.pick([20, 50, 100]),
+  }
+}
+
+/** The calls that change the disk, or what of it is durable: before and after these a power loss tells. */
+const CHANGING: readonly SimulatedOperation[] = ['write', 'datasync', 'truncate', 'link', 'remove', 'syncDirectory']
 
 class PowerLoss extends Error {}
 
@@ -50,9 +92,8 @@ export class Schedule {
   readonly counts: RunCounts = { commits: 0, kills: 0, powerLosses: 0, switches: 0 }
   readonly #random: Random
   readonly #world: World
-  /** A run that cuts the power has no commits in mode off, which promise nothing then. */
-  readonly #cutsPower: boolean
-  readonly #kills: boolean
+  readonly #hook: SimulatedHook = (step) => this.#interrupt(step)
+  readonly #habits: Habits
   #machine: SimulatedMachine
   #places: Place[]
   #depth = 0
@@ -62,17 +103,20 @@ export class Schedule {
 
   constructor(seed: number) {
     this.#random = new Random(seed)
-    this.#cutsPower = this.#random.below(2) === 0
-    this.#kills = this.#random.below(3) > 0
-    const foreign = this.#random.pick(FOREIGN)
-    this.#world = { model: new CommitModel(''), random: this.#random, foreign, nextCommit: 1 }
-    this.#machine = this.#start(new SimulatedDisk())
+    const random = this.#random
+    this.#habits = drawHabits(random)
+    const snapshotsMax = random.pick([0, 1, 3])
+    this.#world = { model: new CommitModel(''), random, foreign: random.pick(FOREIGN), snapshotsMax, nextCommit: 1 }
+    this.#machine = new SimulatedMachine(new SimulatedDisk(), random, this.#hook)
     this.#places = this.#newPlaces()
   }
 
   /** @throws what was found to be wrong */
   run(): RunCounts {
-    withAtomicSteps(() => this.#atomicStep(), () => this.#run())
+    withAtomicSteps(
+      (operation) => this.#atomicStep(operation),
+      () => this.#run(),
+    )
     return this.counts
   }
 
@@ -87,12 +131,8 @@ export class Schedule {
     }
   }
 
-  #start(disk: SimulatedDisk): SimulatedMachine {
-    return new SimulatedMachine(disk, this.#random, (step) => this.#interrupt(step))
-  }
-
   #newPlaces(): Place[] {
-    return Array.from({ length: PROCESSES }, () => this.#emptied({} as Place))
+    return Array.from({ length: this.#habits.processes }, () => this.#emptied({} as Place))
   }
 
   /** Makes room for another process. */
@@ -101,20 +141,26 @@ export class Schedule {
     return Object.assign(place, empty)
   }
 
-  /** The power comes back: whoever comes first must find what was acknowledged as durable. */
+  /** The power comes back: whoever comes first must find what was acknowledged as durable, whatever the damage. */
   #restart(): void {
     this.#isDown = false
     this.#depth = 0
     this.#running = null
-    this.#machine = this.#start(this.#machine.disk.crash(this.#random))
+    const { disk } = this.#machine
+    const { model } = this.#world
+    for (let damage = 1; damage < DAMAGES; damage++) {
+      model.assertRecoverable(this.#join(new SimulatedMachine(disk.crash(this.#random), this.#random)).state())
+    }
+    this.#machine = new SimulatedMachine(disk.crash(this.#random), this.#random)
     this.#places = this.#newPlaces()
     const place = this.#places[0]!
-    const { model } = this.#world
-    const { hook } = this.#machine
-    this.#machine.hook = () => undefined
-    place.actor = runSync(Actor.join(place.vfs, this.#world))
+    place.actor = this.#join(this.#machine, place.vfs)
     model.recovered(place.actor.state())
-    this.#machine.hook = hook
+    this.#machine.hook = this.#hook
+  }
+
+  #join(machine: SimulatedMachine, vfs = new SimulatedVfs(machine)): Actor {
+    return runSync(Actor.join(vfs, this.#world))
   }
 
   /** Runs one process as far as its next wait. */
@@ -138,7 +184,7 @@ export class Schedule {
     const { actor, task } = place
     if (task !== null) this.#continue(place, task)
     if (actor !== null && (task === null || this.#random.below(2) === 0)) this.#work(place, actor)
-    if (actor === null && task === null) place.task = this.#join(place)
+    if (actor === null && task === null) place.task = this.#enter(place)
   }
 
   #continue(place: Place, task: Blocking<void>): void {
@@ -157,21 +203,28 @@ export class Schedule {
     place.step = value
   }
 
-  *#join(place: Place): Blocking<void> {
+  *#enter(place: Place): Blocking<void> {
     place.actor = yield* Actor.join(place.vfs, this.#world)
   }
 
   /** Something new: of what cannot be begun beside a task, only reads. */
   #work(place: Place, actor: Actor): void {
-    const choice = this.#random.below(place.task === null ? 20 : 6)
-    if (choice < 6) actor.read()
-    else if (choice < 12) place.task = this.#counted(actor.commit(this.#mode()))
-    else if (choice < 14) actor.commitBlocking(this.#mode())
-    else if (choice < 19) place.task = actor.checkpoint(this.#random.pick(CHECKPOINT_MODES))
-    else {
-      place.actor = null
-      actor.leave()
-    }
+    const activity = this.#activity()
+    if (activity === 'read') actor.read()
+    if (place.task !== null) return
+    if (activity === 'commit') place.task = this.#counted(actor.commit(this.#mode()))
+    if (activity === 'commitBlocking') actor.commitBlocking(this.#mode())
+    if (activity === 'checkpoint') place.task = actor.checkpoint(this.#random.pick(CHECKPOINT_MODES))
+    if (activity !== 'leave') return
+    place.actor = null
+    actor.leave()
+  }
+
+  #activity(): Activity {
+    const choices = (Object.entries(this.#habits.weights) as [Activity, number][]).flatMap(([activity, weight]) =>
+      Array.from({ length: weight }, () => activity),
+    )
+    return this.#random.pick(choices)
   }
 
   *#counted(task: Blocking<void>): Blocking<void> {
@@ -180,33 +233,33 @@ export class Schedule {
   }
 
   #mode(): Synchronous {
-    return this.#random.pick(this.#cutsPower ? DURABLE_MODES : MODES)
+    return this.#random.pick(this.#habits.cutsPower ? DURABLE_MODES : MODES)
   }
 
   /** At a call of a process: others may run, and accidents happen. */
-  #interrupt({ process }: SimulatedStep): undefined {
+  #interrupt({ process, operation }: SimulatedStep): undefined {
     if (this.#isDown) throw new PowerLoss()
-    if (this.#kills && this.#random.below(400) === 0) {
+    if (this.#habits.kills && this.#random.below(400) === 0) {
       this.counts.kills++
       process.kill()
       return
     }
-    if (this.#cutsPower && this.#random.below(1500) === 0) {
+    if (this.#habits.cutsPower && this.#random.below(CHANGING.includes(operation) ? 150 : 5000) === 0) {
       this.counts.powerLosses++
       this.#isDown = true
       throw new PowerLoss()
     }
-    this.#letOthersRun(5)
+    this.#letOthersRun(this.#habits.callsPerSwitch)
   }
 
   /** Before an atomic load or store. */
-  #atomicStep(): void {
+  #atomicStep(operation: AtomicOperation): void {
     const process = this.#running
     if (process === null) return
     if (this.#isDown) throw new PowerLoss()
-    if (this.#kills && this.#random.below(4000) === 0) process.kill()
+    if (this.#habits.kills && this.#random.below(operation === 'store' ? 800 : 8000) === 0) process.kill()
     if (process.isKilled) throw new ProcessKilled()
-    this.#letOthersRun(80)
+    this.#letOthersRun(this.#habits.atomicsPerSwitch)
     if (process.isKilled) throw new ProcessKilled()
   }
 
