@@ -29,6 +29,16 @@ export type SimulatedOperation =
   | 'syncDirectory'
   | 'delay'
 
+/** The operations that change the disk, or what of it is durable. */
+export const CHANGING_OPERATIONS: readonly SimulatedOperation[] = [
+  'write',
+  'datasync',
+  'truncate',
+  'link',
+  'remove',
+  'syncDirectory',
+]
+
 export interface SimulatedStep {
   readonly when: 'before' | 'after'
   readonly process: SimulatedVfs

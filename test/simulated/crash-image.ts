@@ -1,11 +1,8 @@
 /** Disks as power losses left them, and what must be true of each. */
 import type { SimulatedDisk } from '../../src/vfs/simulated-disk.js'
-import type { SimulatedHook, SimulatedOperation } from '../../src/vfs/simulated-machine.js'
+import { CHANGING_OPERATIONS, type SimulatedHook } from '../../src/vfs/simulated-machine.js'
 import type { Random } from '../support/random.js'
 import { contentsOf, openSimulated, startProcess, structureFindings } from './simulated-database.js'
-
-/** What changes the disk, or what of it is durable. */
-const CHANGING: readonly SimulatedOperation[] = ['write', 'datasync', 'truncate', 'link', 'remove', 'syncDirectory']
 
 export interface CrashImage {
   readonly disk: SimulatedDisk
@@ -29,7 +26,7 @@ export class CrashCollector {
   }
 
   readonly hook: SimulatedHook = ({ when, operation, path }) => {
-    if (when === 'before' && CHANGING.includes(operation)) this.cut(`before ${operation} of ${path}`)
+    if (when === 'before' && CHANGING_OPERATIONS.includes(operation)) this.cut(`before ${operation} of ${path}`)
     return undefined
   }
 

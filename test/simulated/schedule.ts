@@ -11,10 +11,10 @@ import { EndmarkError } from '../../src/errors.js'
 import type { Synchronous } from '../../src/units.js'
 import { SimulatedDisk } from '../../src/vfs/simulated-disk.js'
 import {
+  CHANGING_OPERATIONS,
   ProcessKilled,
   type SimulatedHook,
   SimulatedMachine,
-  type SimulatedOperation,
   type SimulatedStep,
 } from '../../src/vfs/simulated-machine.js'
 import { SimulatedVfs } from '../../src/vfs/simulated-vfs.js'
@@ -73,9 +73,6 @@ function drawHabits(random: Random): Habits {
   }
 }
 
-/** The calls that change the disk, or what of it is durable: before and after these a power loss tells. */
-const CHANGING: readonly SimulatedOperation[] = ['write', 'datasync', 'truncate', 'link', 'remove', 'syncDirectory']
-
 class PowerLoss extends Error {}
 
 /** The place of a process: somebody joins, works, and leaves or is killed; then somebody else joins. */
@@ -100,6 +97,7 @@ export class Schedule {
   /** The process that is running, the innermost of those that stand within a step. */
   #running: SimulatedVfs | null = null
   #isDown = false
+  #failure: { readonly error: unknown } | null = null
 
   constructor(seed: number) {
     this.#random = new Random(seed)
@@ -127,6 +125,7 @@ export class Schedule {
       } catch (error) {
         if (!this.#isDown) throw error
       }
+      if (this.#failure !== null) throw this.#failure.error
       if (this.#isDown) this.#restart()
     }
   }
@@ -173,11 +172,17 @@ export class Schedule {
     } catch (error) {
       if (this.#isDown) throw error
       if (error instanceof ProcessKilled && place.vfs.isKilled) this.#emptied(place)
-      else if (!isBusy(error)) throw error
+      else if (!isBusy(error)) this.#fail(error)
     } finally {
       place.isRunning = false
       this.#running = outer
     }
+  }
+
+  /** Kept as well as thrown: it may be thrown through a process that takes it for the failure of a call. */
+  #fail(error: unknown): never {
+    this.#failure ??= { error }
+    throw error
   }
 
   #advance(place: Place): void {
@@ -244,7 +249,7 @@ export class Schedule {
       process.kill()
       return
     }
-    if (this.#habits.cutsPower && this.#random.below(CHANGING.includes(operation) ? 150 : 5000) === 0) {
+    if (this.#habits.cutsPower && this.#random.below(CHANGING_OPERATIONS.includes(operation) ? 150 : 5000) === 0) {
       this.counts.powerLosses++
       this.#isDown = true
       throw new PowerLoss()
