@@ -6,7 +6,7 @@ import test from 'ava'
 import { testSeed } from '../support/random.js'
 import { hunt, Schedule } from './schedule.js'
 
-const RUNS = process.env.ENDMARK_TEST_FULL === '1' ? 20_000 : 150
+const RUNS = process.env.ENDMARK_TEST_FULL === '1' ? 20_000 : 100
 
 test('no schedule loses a commit, shows half of one, or changes a snapshot', (t) => {
   const { runs, counts, failure } = hunt(testSeed(), RUNS)

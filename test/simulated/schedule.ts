@@ -32,7 +32,7 @@ const DAMAGES = 6
 const MODES: readonly Synchronous[] = ['full', 'full', 'full', 'normal', 'off']
 const DURABLE_MODES: readonly Synchronous[] = ['full', 'full', 'normal']
 const CHECKPOINT_MODES: readonly CheckpointMode[] = ['passive', 'passive', 'passive', 'full', 'restart', 'truncate']
-const FOREIGN: readonly Foreign[] = ['nobody', 'writers', 'checkpointers']
+const FOREIGN: readonly Foreign[] = ['nobody', 'writers', 'writers', 'checkpointers']
 
 export interface RunCounts {
   commits: number
@@ -69,7 +69,7 @@ function drawHabits(random: Random): Habits {
     kills: random.below(3) > 0,
     cutsPower: random.below(2) === 0,
     callsPerSwitch: random.pick([4, 8, 20]),
-    atomicsPerSwitch: random.pick([20, 50, 100]),
+    atomicsPerSwitch: random.pick([10, 30, 100]),
   }
 }
 
@@ -103,7 +103,7 @@ export class Schedule {
     this.#random = new Random(seed)
     const random = this.#random
     this.#habits = drawHabits(random)
-    const snapshotsMax = random.pick([0, 1, 3])
+    const snapshotsMax = random.pick([0, 0, 1, 3])
     this.#world = { model: new CommitModel(''), random, foreign: random.pick(FOREIGN), snapshotsMax, nextCommit: 1 }
     this.#machine = new SimulatedMachine(new SimulatedDisk(), random, this.#hook)
     this.#places = this.#newPlaces()
