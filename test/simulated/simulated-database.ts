@@ -19,6 +19,8 @@ export const PATH = '/app.db'
 /** Small, so that few rows make a tree of several levels. */
 const PAGE_SIZE = 512
 const TIMEOUT_MS = 50
+/** Large transactions leave memory for the log before their end. */
+const DIRTY_LIMIT_BYTES = 1 << 15
 
 export function startProcess(disk: SimulatedDisk, seed: number): SimulatedVfs {
   return new SimulatedVfs(new SimulatedMachine(disk, new Random(seed)))
@@ -30,6 +32,7 @@ export function openSimulated(vfs: Vfs, given: OpenOptions = {}): Database {
     autoCheckpoint: 0,
     pageSize: PAGE_SIZE,
     timeout: TIMEOUT_MS,
+    dirtyLimit: DIRTY_LIMIT_BYTES,
     ...given,
   })
   const { create, readOnly, pageSize, timeout: timeoutMs } = options

@@ -153,7 +153,7 @@ export const STEPS: readonly Step[] = [
   put('a commit into an empty log', 'key 057', 'fifth generation'),
   { title: 'dropping a table', run: (worker) => worker.dropRows() },
   {
-    title: 'a commit longer than the log was',
+    title: 'a commit longer than the log was, and than memory has room for',
     run: (worker) => worker.change(many(60, (i) => `${i} grows `.repeat(200))),
   },
   { title: 'the last close', isCheckpoint: true, run: (worker) => worker.close() },
