@@ -41,6 +41,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'the header of a new log is not synced before its frames',
     invariant: 'WAL-2',
+    isRare: true,
     edits: [
       {
         file: 'wal/log-append.js',
@@ -91,6 +92,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'the backfill goes back after the new header is published',
     invariant: 'WAL-6',
+    isRare: true,
     edits: [
       { file: 'wal/log-restart.js', from: 'index.backfill = NO_FRAME;', to: '' },
       {
@@ -138,6 +140,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a reader does not look at the header again once it holds READ(0)',
     invariant: 'SNAP-4',
+    isRare: true,
     edits: [
       {
         file: 'wal/read-mark.js',
@@ -188,6 +191,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'the last closer removes the log without syncing the main file',
     invariant: 'DUR-2',
+    isRare: true,
     edits: [
       { file: 'wal/attach.js', from: 'runSync(backfillAll(wal, synchronous))', to: "runSync(backfillAll(wal, 'off'))" },
     ],
