@@ -7,10 +7,15 @@ import type { ExecutionContext } from 'ava'
 const DEFAULT_SEED = 20_250_103
 
 export function seededRandom(t: ExecutionContext<unknown>): Random {
-  const given = process.env.ENDMARK_TEST_SEED
-  const seed = given === undefined ? DEFAULT_SEED : Number(given)
+  const seed = testSeed()
   t.log(`ENDMARK_TEST_SEED=${seed}`)
   return new Random(seed)
+}
+
+/** For tests that make a run of each of many seeds, from this one on. */
+export function testSeed(): number {
+  const given = process.env.ENDMARK_TEST_SEED
+  return given === undefined ? DEFAULT_SEED : Number(given)
 }
 
 /** The mulberry32 generator: 32 bits of state, good enough to choose what a test does next. */

@@ -1,8 +1,8 @@
-/** What our own integrity check says of all that a MemoryPages holds. */
+/** What our own integrity check says of all the pages of one state. */
 import { checkFreelist, checkTree, type PageCheckHost, type PageFinding } from '../../src/btree/index.js'
 import { BINARY_ORDER, lockBytePage } from '../../src/format/index.js'
+import type { PageReader } from '../../src/pager/index.js'
 import { type PageNumber, pageNumber } from '../../src/units.js'
-import type { MemoryPages } from './memory-pages.js'
 
 export interface Roots {
   readonly tables?: readonly PageNumber[]
@@ -13,7 +13,7 @@ export interface Roots {
  * Every finding in the schema, these trees and the freelist, and every page that none of them uses. Indexes are
  * taken to be ordered by one binary column.
  */
-export function treeFindings(pages: MemoryPages, { tables = [], indexes = [] }: Roots): string[] {
+export function treeFindings(pages: PageReader, { tables = [], indexes = [] }: Roots): string[] {
   const host = new CheckHost()
   for (const root of [pageNumber(1), ...tables]) drain(checkTree(pages, host, { root, kind: 'table', order: null }))
   for (const root of indexes) drain(checkTree(pages, host, { root, kind: 'index', order: BINARY_ORDER }))
@@ -26,7 +26,7 @@ export function treeFindings(pages: MemoryPages, { tables = [], indexes = [] }: 
 }
 
 /** Every finding in the freelist alone. */
-export function freelistFindings(pages: MemoryPages): string[] {
+export function freelistFindings(pages: PageReader): string[] {
   const host = new CheckHost()
   drain(checkFreelist(pages, host))
   return host.found

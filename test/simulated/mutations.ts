@@ -1,0 +1,199 @@
+/**
+ * Faults put into a copy of the engine, one at a time, each of which the schedules must find. An edit replaces a piece of
+ * compiled code that must be there exactly once, white space aside; when the engine changes under it, the test says so.
+ */
+export interface Edit {
+  /** In `dist/src`. */
+  readonly file: string
+  readonly from: string
+  readonly to: string
+}
+
+export interface Mutation {
+  readonly title: string
+  /** What it breaks. */
+  readonly invariant: string
+  readonly edits: readonly Edit[]
+  /** It takes hundreds of runs to find: not for every day. */
+  readonly isRare?: boolean
+}
+
+const NO_SYNC = "if (batch.synchronous !== 'full' && batch.synchronous !== 'extra') return;"
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    title: 'a commit is published without a sync',
+    invariant: 'DUR-1',
+    edits: [{ file: 'wal/log-append.js', from: NO_SYNC, to: 'return;' }],
+  },
+  {
+    title: 'a commit is published before its sync',
+    invariant: 'TXN-3',
+    edits: [
+      { file: 'wal/log-append.js', from: NO_SYNC, to: `this.publish(batch); ${NO_SYNC}` },
+      {
+        file: 'wal/log-append.js',
+        from: 'assert(wal.header.endMark === first - 1,',
+        to: 'if (wal.header.endMark === header.endMark) return; assert(wal.header.endMark === first - 1,',
+      },
+    ],
+  },
+  {
+    title: 'the header of a new log is not synced before its frames',
+    invariant: 'WAL-2',
+    isRare: true,
+    edits: [
+      {
+        file: 'wal/log-append.js',
+        from: "if (synchronous !== 'off' || wal.hasDurableCommits) yield* wal.syncLog();",
+        to: '',
+      },
+    ],
+  },
+  {
+    title: 'a checkpoint copies the log without syncing it',
+    invariant: 'WAL-3',
+    edits: [{ file: 'wal/backfill.js', from: 'if (isSynced) yield* wal.syncLog();', to: '' }],
+  },
+  {
+    title: 'a checkpoint publishes its backfill without syncing the main file',
+    invariant: 'DUR-2',
+    edits: [{ file: 'wal/backfill.js', from: 'if (isSynced) yield datasyncStep(wal.main);', to: '' }],
+  },
+  {
+    title: 'the folder of a new log is not synced',
+    invariant: 'WAL-5',
+    edits: [{ file: 'wal/wal-file.js', from: 'this.#vfs.syncDirectory(this.#folder);', to: '' }],
+  },
+  {
+    title: 'a new database gets its name before its contents are synced',
+    invariant: 'DUR-1',
+    edits: [{ file: 'wal/attach.js', from: 'file.datasyncSync();', to: '' }],
+  },
+  {
+    title: 'a checkpointer does not compare the salts once it holds READ(0)',
+    invariant: 'WAL-1, guard 1',
+    edits: [{ file: 'wal/backfill.js', from: 'if (!hasLiveSalts(wal, header)) return;', to: '' }],
+  },
+  {
+    title: 'a writer restarts the log without CKPT',
+    invariant: 'WAL-1, guard 2',
+    edits: [
+      { file: 'wal/log-restart.js', from: "if (!locks.tryExclusive('CKPT')) return false;", to: '' },
+      { file: 'wal/log-restart.js', from: "finally { locks.releaseExclusive('CKPT'); }", to: 'finally { }' },
+      { file: 'wal/log-restart.js', from: "locks.assertHeld('CKPT');", to: '' },
+    ],
+  },
+  {
+    title: 'the backfill stays when the log is restarted',
+    invariant: 'WAL-6',
+    edits: [{ file: 'wal/log-restart.js', from: 'index.backfill = NO_FRAME;', to: '' }],
+  },
+  {
+    title: 'the backfill goes back after the new header is published',
+    invariant: 'WAL-6',
+    isRare: true,
+    edits: [
+      { file: 'wal/log-restart.js', from: 'index.backfill = NO_FRAME;', to: '' },
+      {
+        file: 'wal/log-restart.js',
+        from: 'index.publish(header);',
+        to: 'index.publish(header); index.backfill = NO_FRAME;',
+      },
+      { file: 'wal/wal.js', from: 'if (index.backfill <= header.endMark) return true;', to: 'return true;' },
+    ],
+  },
+  {
+    title: 'only one copy of the header is read',
+    invariant: 'INDEX-1',
+    edits: [
+      {
+        file: 'wal/wal-index.js',
+        from: 'if (Atomics.load(words, COPY_2_WORD + i) !== into.words[i]) return false;',
+        to: '',
+      },
+      { file: 'wal/index-header.js', from: 'this.#isSealed());', to: 'true);' },
+    ],
+  },
+  {
+    title: 'the header is published before the frames are in the index',
+    invariant: 'INDEX-2',
+    edits: [
+      {
+        file: 'wal/log-append.js',
+        from: 'try { const spilledCount',
+        to: 'wal.index.publish(header); try { const spilledCount',
+      },
+    ],
+  },
+  {
+    title: 'a reader does not look at its read mark again once it holds the slot',
+    invariant: 'SNAP-1',
+    edits: [
+      {
+        file: 'wal/read-mark.js',
+        from: 'if (index.readMark(slot) === mark && index.isCurrent(header)) return { slot, backfill };',
+        to: 'return { slot, backfill };',
+      },
+    ],
+  },
+  {
+    title: 'a reader does not look at the header again once it holds READ(0)',
+    invariant: 'SNAP-4',
+    isRare: true,
+    edits: [
+      {
+        file: 'wal/read-mark.js',
+        from: 'if (index.isCurrent(header)) return { slot: MAIN_FILE_SLOT, backfill: header.endMark };',
+        to: 'return { slot: MAIN_FILE_SLOT, backfill: header.endMark };',
+      },
+    ],
+  },
+  {
+    title: 'a checkpoint copies past the marks of readers',
+    invariant: 'SNAP-1',
+    edits: [{ file: 'wal/backfill.js', from: 'safe = frameNumber(Math.min(safe, index.readMark(slot)));', to: '' }],
+  },
+  {
+    title: 'a checkpoint does not take READ(0)',
+    invariant: 'SNAP-1',
+    edits: [
+      {
+        file: 'wal/backfill.js',
+        from: 'const hasSlot = yield* tryFor(wal, () => locks.tryReadExclusive(MAIN_FILE_SLOT), options);',
+        to: 'const hasSlot = true;',
+      },
+      { file: 'wal/backfill.js', from: 'locks.releaseReadExclusive(MAIN_FILE_SLOT);', to: '' },
+    ],
+  },
+  {
+    title: 'a recovery takes frames behind the last commit for committed',
+    invariant: 'WAL-4',
+    edits: [
+      {
+        file: 'wal/recovery.js',
+        from: 'if (fields.commitMark === 0) continue;',
+        to: 'if (fields.commitMark === 0) fields.commitMark = Math.max(header.pageCount, fields.pageNumber);',
+      },
+    ],
+  },
+  {
+    title: 'the first opener believes what a power loss left of the wal-index',
+    invariant: 'INDEX-3',
+    edits: [
+      {
+        file: 'wal/attach.js',
+        from: "if (shm.tryLock(DMS_LOCK_BYTE, 1, 'exclusive')) shm.truncate(RESET_SHM_SIZE);",
+        to: '',
+      },
+    ],
+  },
+  {
+    title: 'the last closer removes the log without syncing the main file',
+    invariant: 'DUR-2',
+    isRare: true,
+    edits: [
+      { file: 'wal/attach.js', from: 'runSync(backfillAll(wal, synchronous))', to: "runSync(backfillAll(wal, 'off'))" },
+    ],
+  },
+]

@@ -1,0 +1,309 @@
+/**
+ * Virtual processes on one simulated machine, in an order drawn from a seed: the same seed gives the same run.
+ *
+ * What each process does is a row of steps (`Blocking`), and between two steps any other may go on. Within a step,
+ * before and after each call on the system, another process may be run for some steps, and within its calls a third
+ * one; the same goes for each atomic load and store. So a process can be overtaken at every lock, read, write and sync,
+ * and between the words of a header, by whole steps of others; what cannot happen is that two processes stand within
+ * a step and go on by turns. Processes are killed, and the power is cut, at any call.
+ */
+import { EndmarkError } from '../../src/errors.js'
+import type { Synchronous } from '../../src/units.js'
+import { SimulatedDisk } from '../../src/vfs/simulated-disk.js'
+import {
+  CHANGING_OPERATIONS,
+  ProcessKilled,
+  type SimulatedHook,
+  SimulatedMachine,
+  type SimulatedStep,
+} from '../../src/vfs/simulated-machine.js'
+import { SimulatedVfs } from '../../src/vfs/simulated-vfs.js'
+import { type Blocking, type CheckpointMode, runSync } from '../../src/wal/index.js'
+import { Random } from '../support/random.js'
+import { Actor, type Foreign, type World } from './actor.js'
+import { type AtomicOperation, withAtomicSteps } from './atomic-steps.js'
+import { CommitModel } from './commit-model.js'
+
+/** Steps chosen at the bottom of the stack, per run. */
+const TURNS = 40
+const DEPTH_MAX = 3
+/** Damages tried of each power loss; the run goes on with the last. */
+const DAMAGES = 6
+const MODES: readonly Synchronous[] = ['full', 'full', 'full', 'normal', 'off']
+const DURABLE_MODES: readonly Synchronous[] = ['full', 'full', 'normal']
+const CHECKPOINT_MODES: readonly CheckpointMode[] = ['passive', 'passive', 'passive', 'full', 'restart', 'truncate']
+const FOREIGN: readonly Foreign[] = ['nobody', 'writers', 'writers', 'checkpointers']
+
+export interface RunCounts {
+  commits: number
+  kills: number
+  powerLosses: number
+  switches: number
+}
+
+type Activity = 'read' | 'commit' | 'commitBlocking' | 'checkpoint' | 'leave'
+
+/** What a run does often, rarely or never: drawn for each, since many faults show only where something is missing. */
+interface Habits {
+  readonly processes: number
+  readonly weights: Readonly<Record<Activity, number>>
+  readonly kills: boolean
+  /** Then there are no commits in mode off, which promise nothing. */
+  readonly cutsPower: boolean
+  /** Others go on at one call in so many, and at one atomic operation in so many. */
+  readonly callsPerSwitch: number
+  readonly atomicsPerSwitch: number
+}
+
+function drawHabits(random: Random): Habits {
+  const weight = () => random.pick([0, 1, 3, 8])
+  return {
+    processes: random.between(2, 4),
+    weights: {
+      read: weight(),
+      commit: weight() + 1,
+      commitBlocking: weight(),
+      checkpoint: weight() + 1,
+      leave: random.below(2),
+    },
+    kills: random.below(3) > 0,
+    cutsPower: random.below(2) === 0,
+    callsPerSwitch: random.pick([4, 8, 20]),
+    atomicsPerSwitch: random.pick([10, 30, 100]),
+  }
+}
+
+class PowerLoss extends Error {}
+
+/** The place of a process: somebody joins, works, and leaves or is killed; then somebody else joins. */
+interface Place {
+  vfs: SimulatedVfs
+  actor: Actor | null
+  /** The operation under way, and the step it waits in. */
+  task: Blocking<void> | null
+  step: { sync(): void } | null
+  isRunning: boolean
+}
+
+export class Schedule {
+  readonly counts: RunCounts = { commits: 0, kills: 0, powerLosses: 0, switches: 0 }
+  readonly #random: Random
+  readonly #world: World
+  readonly #hook: SimulatedHook = (step) => this.#interrupt(step)
+  readonly #habits: Habits
+  #machine: SimulatedMachine
+  #places: Place[]
+  #depth = 0
+  /** The process that is running, the innermost of those that stand within a step. */
+  #running: SimulatedVfs | null = null
+  #isDown = false
+  #failure: { readonly error: unknown } | null = null
+
+  constructor(seed: number) {
+    this.#random = new Random(seed)
+    const random = this.#random
+    this.#habits = drawHabits(random)
+    const snapshotsMax = random.pick([0, 0, 1, 3])
+    this.#world = { model: new CommitModel(''), random, foreign: random.pick(FOREIGN), snapshotsMax, nextCommit: 1 }
+    this.#machine = new SimulatedMachine(new SimulatedDisk(), random, this.#hook)
+    this.#places = this.#newPlaces()
+  }
+
+  /** @throws what was found to be wrong */
+  run(): RunCounts {
+    withAtomicSteps(
+      (operation) => this.#atomicStep(operation),
+      () => this.#run(),
+    )
+    return this.counts
+  }
+
+  #run(): void {
+    for (let turn = 0; turn < TURNS; turn++) {
+      try {
+        this.#move(this.#random.pick(this.#places))
+      } catch (error) {
+        if (!this.#isDown) throw error
+      }
+      if (this.#failure !== null) throw this.#failure.error
+      if (this.#isDown) this.#restart()
+    }
+  }
+
+  #newPlaces(): Place[] {
+    return Array.from({ length: this.#habits.processes }, () => this.#emptied({} as Place))
+  }
+
+  /** Makes room for another process. */
+  #emptied(place: Place): Place {
+    const empty = { vfs: new SimulatedVfs(this.#machine), actor: null, task: null, step: null, isRunning: false }
+    return Object.assign(place, empty)
+  }
+
+  /** The power comes back: whoever comes first must find what was acknowledged as durable, whatever the damage. */
+  #restart(): void {
+    this.#isDown = false
+    this.#depth = 0
+    this.#running = null
+    const { disk } = this.#machine
+    const { model } = this.#world
+    for (let damage = 1; damage < DAMAGES; damage++) {
+      model.assertRecoverable(this.#join(new SimulatedMachine(disk.crash(this.#random), this.#random)).state())
+    }
+    this.#machine = new SimulatedMachine(disk.crash(this.#random), this.#random)
+    this.#places = this.#newPlaces()
+    const place = this.#places[0]!
+    place.actor = this.#join(this.#machine, place.vfs)
+    model.recovered(place.actor.state())
+    this.#machine.hook = this.#hook
+  }
+
+  #join(machine: SimulatedMachine, vfs = new SimulatedVfs(machine)): Actor {
+    return runSync(Actor.join(vfs, this.#world))
+  }
+
+  /** Runs one process as far as its next wait. */
+  #move(place: Place): void {
+    const outer = this.#running
+    this.#running = place.vfs
+    place.isRunning = true
+    try {
+      this.#advance(place)
+    } catch (error) {
+      if (this.#isDown) throw error
+      if (error instanceof ProcessKilled && place.vfs.isKilled) this.#emptied(place)
+      else if (!isBusy(error)) this.#fail(error)
+    } finally {
+      place.isRunning = false
+      this.#running = outer
+    }
+  }
+
+  /** Kept as well as thrown: it may be thrown through a process that takes it for the failure of a call. */
+  #fail(error: unknown): never {
+    this.#failure ??= { error }
+    throw error
+  }
+
+  #advance(place: Place): void {
+    const { actor, task } = place
+    if (task !== null) this.#continue(place, task)
+    if (actor !== null && (task === null || this.#random.below(2) === 0)) this.#work(place, actor)
+    if (actor === null && task === null) place.task = this.#enter(place)
+  }
+
+  #continue(place: Place, task: Blocking<void>): void {
+    let failure: { readonly error: unknown } | undefined
+    try {
+      place.step?.sync()
+    } catch (error) {
+      failure = { error }
+    }
+    // Unless it gets to another step, by return or by throw, it is over.
+    place.step = null
+    place.task = null
+    const { done, value } = failure === undefined ? task.next() : task.throw(failure.error)
+    if (done) return
+    place.task = task
+    place.step = value
+  }
+
+  *#enter(place: Place): Blocking<void> {
+    place.actor = yield* Actor.join(place.vfs, this.#world)
+  }
+
+  /** Something new: of what cannot be begun beside a task, only reads. */
+  #work(place: Place, actor: Actor): void {
+    const activity = this.#activity()
+    if (activity === 'read') actor.read()
+    if (place.task !== null) return
+    if (activity === 'commit') place.task = this.#counted(actor.commit(this.#mode()))
+    if (activity === 'commitBlocking') actor.commitBlocking(this.#mode())
+    if (activity === 'checkpoint') place.task = actor.checkpoint(this.#random.pick(CHECKPOINT_MODES))
+    if (activity !== 'leave') return
+    place.actor = null
+    actor.leave()
+  }
+
+  #activity(): Activity {
+    const choices = (Object.entries(this.#habits.weights) as [Activity, number][]).flatMap(([activity, weight]) =>
+      Array.from({ length: weight }, () => activity),
+    )
+    return this.#random.pick(choices)
+  }
+
+  *#counted(task: Blocking<void>): Blocking<void> {
+    yield* task
+    this.counts.commits++
+  }
+
+  #mode(): Synchronous {
+    return this.#random.pick(this.#habits.cutsPower ? DURABLE_MODES : MODES)
+  }
+
+  /** At a call of a process: others may run, and accidents happen. */
+  #interrupt({ process, operation }: SimulatedStep): undefined {
+    if (this.#isDown) throw new PowerLoss()
+    if (this.#habits.kills && this.#random.below(400) === 0) {
+      this.counts.kills++
+      process.kill()
+      return
+    }
+    if (this.#habits.cutsPower && this.#random.below(CHANGING_OPERATIONS.includes(operation) ? 150 : 5000) === 0) {
+      this.counts.powerLosses++
+      this.#isDown = true
+      throw new PowerLoss()
+    }
+    this.#letOthersRun(this.#habits.callsPerSwitch)
+  }
+
+  /** Before an atomic load or store. */
+  #atomicStep(operation: AtomicOperation): void {
+    const process = this.#running
+    if (process === null) return
+    if (this.#isDown) throw new PowerLoss()
+    if (this.#habits.kills && this.#random.below(operation === 'store' ? 800 : 8000) === 0) process.kill()
+    if (process.isKilled) throw new ProcessKilled()
+    this.#letOthersRun(this.#habits.atomicsPerSwitch)
+    if (process.isKilled) throw new ProcessKilled()
+  }
+
+  /** One time in `rarity`, and less often the deeper the stack is. */
+  #letOthersRun(rarity: number): void {
+    if (this.#depth >= DEPTH_MAX || this.#random.below(rarity << this.#depth) !== 0) return
+    const others = this.#places.filter((place) => !place.isRunning)
+    if (others.length === 0) return
+    this.counts.switches++
+    this.#depth++
+    const other = this.#random.pick(others)
+    for (let moves = this.#random.between(1, 6); moves > 0; moves--) this.#move(other)
+    this.#depth--
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof EndmarkError && error.code === 'ENDMARK_BUSY'
+}
+
+export interface Hunt {
+  /** Runs made. */
+  readonly runs: number
+  readonly counts: RunCounts
+  /** The first run that failed, and how. */
+  readonly failure: { readonly seed: number; readonly error: unknown } | null
+}
+
+/** Runs seeds from `first` on until one fails. */
+export function hunt(first: number, runs: number): Hunt {
+  const counts: RunCounts = { commits: 0, kills: 0, powerLosses: 0, switches: 0 }
+  for (let i = 0; i < runs; i++) {
+    const seed = first + i
+    try {
+      const found = new Schedule(seed).run()
+      for (const name of Object.keys(counts) as (keyof RunCounts)[]) counts[name] += found[name]
+    } catch (error) {
+      return { runs: i + 1, counts, failure: { seed, error } }
+    }
+  }
+  return { runs, counts, failure: null }
+}
