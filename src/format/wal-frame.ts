@@ -40,6 +40,11 @@ export function framePageNumber(bytes: Uint8Array): number {
   return get32(bytes, PAGE_NUMBER_OFFSET)
 }
 
+/** The size of the database in pages after a commit frame; 0: it is none. */
+export function frameCommitMark(bytes: Uint8Array): number {
+  return get32(bytes, COMMIT_MARK_OFFSET)
+}
+
 /** Complete frames that fit into a log of `size` bytes. */
 export function frameCountOf(size: number, pageSize: number): number {
   return size <= WAL_HEADER_SIZE ? 0 : Math.floor((size - WAL_HEADER_SIZE) / (FRAME_HEADER_SIZE + pageSize))
