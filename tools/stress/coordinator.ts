@@ -195,10 +195,16 @@ export class Coordinator {
     if (outcome.type === 'failed') this.#violations.push(`${worker.engine} failed: ${outcome.message}`)
   }
 
-  #killFor({ killAfterMs, killsWriter, killsCheckpointer }: Step, worker: WorkerProcess): void {
-    if (killAfterMs !== null) setTimeout(() => worker.kill(), killAfterMs)
+  #killFor({ killAfterMs, killsAll, killsWriter, killsCheckpointer }: Step, worker: WorkerProcess): void {
+    if (killAfterMs !== null) setTimeout(() => (killsAll ? this.#killAll() : worker.kill()), killAfterMs)
     if (killsWriter) this.#serving?.kill(this.#random.below(RESTART_MS_MAX))
     if (killsCheckpointer) this.#serving?.killCheckpointer()
+  }
+
+  #killAll(): void {
+    for (const worker of this.#workers) worker.kill()
+    this.#serving?.killCheckpointer()
+    this.#serving?.kill(this.#random.below(RESTART_MS_MAX))
   }
 
   async #readStates(db: Database): Promise<void> {

@@ -18,6 +18,8 @@ export interface Step {
   readonly command: Command
   /** Milliseconds after which its process is killed; null: it is not. */
   readonly killAfterMs: number | null
+  /** Everybody else is killed in that moment, too, so that the next one finds a log that has to be recovered. */
+  readonly killsAll: boolean
   /** Likewise the writer process and the checkpointer. */
   readonly killsWriter: boolean
   readonly killsCheckpointer: boolean
@@ -72,6 +74,7 @@ export class Lane {
     return {
       command,
       killAfterMs: kills ? killAfterMs : null,
+      killsAll: random.below(6) === 0,
       killsWriter: isChance(this.#killProbability / 2),
       killsCheckpointer: isChance(this.#killProbability / 2),
     }

@@ -72,8 +72,9 @@ export class Serving {
       errors += String(data)
     })
     child.once('close', (code, signal) => {
-      if (code !== 0 && signal !== 'SIGKILL')
-        this.failures.push(`the writer process ended (${signal ?? code}): ${errors}`)
+      // Told to end before it listens to that, it just ends.
+      const isTold = signal === 'SIGKILL' || (signal === 'SIGTERM' && this.#isEnding)
+      if (code !== 0 && !isTold) this.failures.push(`the writer process ended (${signal ?? code}): ${errors}`)
       if (this.#child === child) {
         this.#child = null
         this.#checkpointer = 0
