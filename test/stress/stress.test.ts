@@ -10,14 +10,16 @@ import { seededRandom } from '../support/random.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const STRESS = fileURLToPath(new URL('../../tools/stress/main.js', import.meta.url))
-/** Of each run. ENDMARK_STRESS_SECONDS makes them longer. */
-const SECONDS = process.env.ENDMARK_STRESS_SECONDS ?? '5'
+/** Of each run: so many operations, however busy the machine is, or so many seconds. */
+const OPERATIONS = 500
+const SECONDS = process.env.ENDMARK_STRESS_SECONDS
+const LENGTH = SECONDS === undefined ? ['--operations', String(OPERATIONS)] : ['--seconds', SECONDS]
 /** Far more than a run of that length takes on a busy machine. */
-const RUN_MS_MAX = 120_000 + 2000 * Number(SECONDS)
+const RUN_MS_MAX = 180_000 + 2000 * Number(SECONDS ?? 0)
 
 async function runStress(t: ExecutionContext<unknown>, ...more: readonly string[]): Promise<StressSummary> {
   t.timeout(RUN_MS_MAX)
-  const options = ['--seconds', SECONDS, '--seed', String(seededRandom(t).below(2 ** 32)), '--json', ...more]
+  const options = [...LENGTH, '--seed', String(seededRandom(t).below(2 ** 32)), '--json', ...more]
   const child = promisify(execFile)(process.execPath, [STRESS, ...options])
   t.teardown(() => child.child.kill())
   const { stdout } = await child.catch((error: { stdout?: string }) => {
@@ -29,7 +31,7 @@ async function runStress(t: ExecutionContext<unknown>, ...more: readonly string[
     `${commits} commits, ${foundCommits} found later, ${snapshots} snapshots, ${workerKills} + ${writerKills} kills`,
   )
   t.like(summary, { violations: [], lost: 0, integrity: 'ok' })
-  t.true(commits > 50 && snapshots > 20 && workerKills > 0, JSON.stringify(summary))
+  t.true(commits > OPERATIONS / 4 && snapshots > OPERATIONS / 10 && workerKills > 2, JSON.stringify(summary))
   t.true(summary.probe!.changes > 10 && summary.probe!.holds > 10, JSON.stringify(summary.probe))
   return summary
 }
@@ -47,7 +49,15 @@ test.serial('no commit is lost when the writer process is killed as well', async
 
 test('a history that was kept is judged again, and its run repeated', async (t) => {
   const folder = temporaryFolder(t)
-  const options = { seconds: 1, seed: 7, processes: 1, sqlite: false, mode: 'inline', killProbability: 0 }
+  const options = {
+    seconds: 1e9,
+    operations: 60,
+    seed: 7,
+    processes: 1,
+    sqlite: false,
+    mode: 'inline',
+    killProbability: 0,
+  }
   const before = [{ version: 0, writer: '-' }]
   const history = {
     before,

@@ -45,6 +45,7 @@ export class Coordinator {
   #segments = 0
   #segmentEnd = 0
   #segmentOperations = 0
+  #operations = 0
   #snapshots = 0
   #aborted = 0
   #referee: RefereeReport | null = null
@@ -64,14 +65,14 @@ export class Coordinator {
   }
 
   async run(): Promise<StressSummary> {
-    const { seconds, mode, sqlite } = this.#options
+    const { seconds, operations, mode, sqlite } = this.#options
     await this.#prepare()
-    if (mode === 'process') this.#serving = new Serving(this.#path)
+    if (mode === 'process') this.#serving = new Serving(this.#path, this.#violations)
     this.#probe = new ProbeProcess(this.#path, { sqlite })
     try {
       const endMs = performance.now() + seconds * 1000
       do await this.#runSegment(endMs)
-      while (performance.now() < endMs && this.#violations.length === 0)
+      while (performance.now() < endMs && this.#operations < operations && this.#violations.length === 0)
       await this.#probe.end()
       for (const worker of this.#workers) await worker.end(++this.#lastId)
       await this.#serving?.end()
@@ -91,8 +92,7 @@ export class Coordinator {
 
   summary(): StressSummary {
     const sum = (count: (lane: Lane) => number) => this.#lanes.reduce((total, { lane }) => total + count(lane), 0)
-    const failures = [...this.#workers.flatMap((worker) => worker.failures), ...(this.#serving?.failures ?? [])]
-    const violations = [...this.#violations, ...failures, ...(this.#probe?.latest.breaches ?? [])]
+    const violations = [...this.#violations, ...(this.#probe?.latest.breaches ?? [])]
     return {
       options: this.#options,
       segments: this.#segments,
@@ -119,7 +119,7 @@ export class Coordinator {
         autoCheckpoint: this.#random.pick([10, 50, 300, 1000]),
       },
     })
-    const worker = new WorkerProcess(engine, settings)
+    const worker = new WorkerProcess(engine, settings, this.#violations)
     this.#workers.push(worker)
     for (let count = engine === 'sqlite' ? 1 : ENDMARK_LANES; count > 0; count--) {
       const index = this.#lanes.length
@@ -157,6 +157,7 @@ export class Coordinator {
   async #runLane(lane: Lane, worker: WorkerProcess): Promise<void> {
     while (this.#isSegmentGoingOn()) {
       this.#segmentOperations++
+      this.#operations++
       const step = lane.draw(++this.#lastId)
       await this.#take(lane, worker, step.command, () => this.#killFor(step, worker))
     }
@@ -169,6 +170,7 @@ export class Coordinator {
     return (
       performance.now() < this.#segmentEnd &&
       this.#segmentOperations < SEGMENT_OPERATIONS_MAX &&
+      this.#operations < this.#options.operations &&
       this.#violations.length === 0
     )
   }

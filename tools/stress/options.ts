@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util'
 export interface StressOptions {
   /** How long operations are begun. */
   readonly seconds: number
+  /** It ends once so many operations were begun, if the time is not over before. */
+  readonly operations: number
   /** Decides every operation and every kill, but not when processes are scheduled. */
   readonly seed: number
   /** Processes that read and write. */
@@ -22,10 +24,14 @@ export interface StressOptions {
   readonly json: boolean
 }
 
+/** Seconds, or operations. A number that JSON can hold. */
+const FOREVER = 1e9
+
 export const USAGE = `Usage: node dist/tools/stress/main.js [options]
 
   --seconds N             how long operations are begun (20); also --time N
   --hours N               the same in hours
+  --operations N          ends once so many were begun; without --seconds, however long that takes
   --seed N                decides operations and kills (random)
   --processes N           processes that read and write (4)
   --sqlite                every second of them is SQLite
@@ -43,8 +49,9 @@ export function parseOptions(parameters: readonly string[]): StressOptions | und
     args: [...parameters],
     options: {
       seconds: { type: 'string' },
-      time: { type: 'string', default: '20' },
+      time: { type: 'string' },
       hours: { type: 'string' },
+      operations: { type: 'string' },
       seed: { type: 'string' },
       processes: { type: 'string', default: '4' },
       sqlite: { type: 'boolean', default: false },
@@ -58,11 +65,13 @@ export function parseOptions(parameters: readonly string[]): StressOptions | und
   })
   if (values.help) return undefined
   const seedText = values.seed ?? (isSeed(values.replay) ? values.replay : undefined)
+  const secondsText = values.seconds ?? values.time ?? (values.operations === undefined ? '20' : String(FOREVER))
   return {
     seconds:
       values.hours === undefined
-        ? parseNumber('--seconds', values.seconds ?? values.time, 1e9)
-        : parseNumber('--hours', values.hours, 1e5) * 3600,
+        ? parseNumber('--seconds', secondsText, FOREVER)
+        : parseNumber('--hours', values.hours, FOREVER / 3600) * 3600,
+    operations: values.operations === undefined ? FOREVER : parseWhole('--operations', values.operations, FOREVER),
     seed: seedText === undefined ? randomSeed() : parseWhole('--seed', seedText, 2 ** 32 - 1),
     processes: parseWhole('--processes', values.processes, 64),
     sqlite: values.sqlite,

@@ -8,6 +8,9 @@ const MAIN_FILE = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 /** Should the coordinator be killed itself, nobody is left behind for long. */
 const IDLE_EXIT_SECONDS = '10'
 
+/** Characters of what it has to say about its end. */
+const ERRORS_SHOWN = 500
+
 export class Serving {
   readonly #path: string
   #child: ChildProcess | null = null
@@ -16,10 +19,12 @@ export class Serving {
   #timer: NodeJS.Timeout | null = null
   killCount = 0
   checkpointerKillCount = 0
-  readonly failures: string[] = []
+  readonly #violations: string[]
 
-  constructor(path: string) {
+  /** @param violations gets why it ended, if nobody killed it; with any in it, it is not started again */
+  constructor(path: string, violations: string[]) {
     this.#path = path
+    this.#violations = violations
     this.#start()
   }
 
@@ -29,7 +34,7 @@ export class Serving {
     this.killCount++
     this.#timer = setTimeout(() => {
       this.#timer = null
-      if (!this.#isEnding) this.#start()
+      if (this.#isGoingOn) this.#start()
     }, restartMs)
   }
 
@@ -69,18 +74,22 @@ export class Serving {
     let errors = ''
     createInterface({ input: child.stdout }).on('line', (line) => this.#hear(JSON.parse(line), child))
     child.stderr.on('data', (data) => {
-      errors += String(data)
+      errors = (errors + String(data)).slice(0, ERRORS_SHOWN)
     })
     child.once('close', (code, signal) => {
       // Told to end before it listens to that, it just ends.
       const isTold = signal === 'SIGKILL' || (signal === 'SIGTERM' && this.#isEnding)
-      if (code !== 0 && !isTold) this.failures.push(`the writer process ended (${signal ?? code}): ${errors}`)
+      if (code !== 0 && !isTold) this.#violations.push(`the writer process ended (${signal ?? code}): ${errors}`)
       if (this.#child === child) {
         this.#child = null
         this.#checkpointer = 0
       }
-      if (signal !== 'SIGKILL' && !this.#isEnding && this.#timer === null) this.#start()
+      if (signal !== 'SIGKILL' && this.#isGoingOn && this.#timer === null) this.#start()
     })
+  }
+
+  get #isGoingOn(): boolean {
+    return !this.#isEnding && this.#violations.length === 0
   }
 
   #hear(line: { readonly event: string; readonly checkpointer?: number }, child: ChildProcess): void {

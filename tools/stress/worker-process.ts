@@ -32,17 +32,21 @@ export class WorkerProcess {
   #running: Promise<ChildProcess> | null = null
   #child: ChildProcess | null = null
   killCount = 0
-  /** What ended or hung by itself, in words. */
-  readonly failures: string[] = []
+  readonly #violations: string[]
 
-  /** @param settings drawn anew for each process that is started */
-  constructor(engine: EngineName, settings: () => WorkerSettings) {
+  /**
+   * @param settings drawn anew for each process that is started
+   * @param violations gets what ended or hung by itself, in words; with any in it no further process is started
+   */
+  constructor(engine: EngineName, settings: () => WorkerSettings, violations: string[]) {
     this.engine = engine
+    this.#violations = violations
     this.#settings = settings
   }
 
   /** Sends the command once a process is ready. @param sent called in the moment it is sent */
   async ask(command: Command, sent: () => void, onPinned: () => void = () => {}): Promise<Outcome> {
+    if (this.#running === null && this.#violations.length > 0) return { type: 'killed' }
     this.#running ??= this.#start()
     const child = await this.#running
     if (child !== this.#child) return this.ask(command, sent, onPinned)
@@ -72,7 +76,7 @@ export class WorkerProcess {
     if (child === null) return
     const closed = once(child, 'close')
     const outcome = await this.ask({ type: 'end', id }, () => {})
-    if (outcome.type === 'failed') this.failures.push(outcome.message)
+    if (outcome.type === 'failed') this.#violations.push(outcome.message)
     await closed
   }
 
@@ -87,7 +91,8 @@ export class WorkerProcess {
       })
       // Not `exit`: that may come before the last answer has been read.
       child.once('close', (code, signal) => {
-        if (code !== 0 && signal !== 'SIGKILL') this.failures.push(`a ${this.engine} worker ended (${signal ?? code})`)
+        if (code !== 0 && signal !== 'SIGKILL')
+          this.#violations.push(`a ${this.engine} worker ended (${signal ?? code})`)
         this.#child = null
         this.#running = null
         for (const { settle } of [...this.#asked.values()]) settle({ type: 'killed' })
@@ -99,7 +104,7 @@ export class WorkerProcess {
   }
 
   #hangs({ type }: Command): void {
-    this.failures.push(`hang: no answer to a ${type} within ${ANSWER_MAX_MS} ms`)
+    this.#violations.push(`hang: no answer to a ${type} within ${ANSWER_MAX_MS} ms`)
     this.#child?.kill('SIGKILL')
   }
 }
