@@ -106,10 +106,7 @@ async function hold({ name, bytes, isShared, breach }: Hold): Promise<void> {
 
 function compare(sight: Sight | null): void {
   counts.looks++
-  if (sight === null) {
-    last = null
-    return
-  }
+  if (sight === null) return
   if (sight.header !== last?.header) counts.changes++
   if (sight.generation !== last?.generation) counts.generations++
   else if (sight.file === last.file) {
