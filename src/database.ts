@@ -7,7 +7,7 @@
  */
 import { EndmarkError, invalidArgument } from './errors.js'
 import { type ResolvedOptions, requireSynchronous } from './options.js'
-import { type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
+import { dirtyPagesMax, type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
   type ColumnValue,
@@ -175,19 +175,24 @@ export class Database {
       betweenBatches: (work) => commits.between(work),
       delegate: () => this.#delegateCheckpoint() || this.#askForCheckpoint(),
     })
-    const commits = new GroupCommit(wal, this.#pager, {
-      beforeBlocking: () => this.#autoCheckpoint.giveWay(),
-      beforeBatch: () => {
-        this.#committer.locked()
-        this.#turn.release()
+    const commits = new GroupCommit(
+      wal,
+      this.#pager,
+      {
+        beforeBlocking: () => this.#autoCheckpoint.giveWay(),
+        beforeBatch: () => {
+          this.#committer.locked()
+          this.#turn.release()
+        },
+        beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
+        published: (pages) => {
+          this.#know(this.#schemas.of(pages))
+          this.#committer.published()
+        },
+        afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
       },
-      beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
-      published: (pages) => {
-        this.#know(this.#schemas.of(pages))
-        this.#committer.published()
-      },
-      afterCommit: (commit) => this.#autoCheckpoint.afterCommit(commit),
-    })
+      options.dirtyLimit,
+    )
     this.#commits = commits
     this.#host = {
       pages: () => this.#turn.current(),
@@ -427,7 +432,13 @@ export class Database {
 
   #remoteCommitter(inline: InlineCommitter, openLink: OpenWriterLink): RemoteCommitter {
     const { wal } = this.#attachment
-    const parts = { host: this.#host, pager: this.#pager, turn: this.#turn, schemas: this.#schemas }
+    const parts = {
+      host: this.#host,
+      pager: this.#pager,
+      turn: this.#turn,
+      schemas: this.#schemas,
+      dirtyPagesMax: dirtyPagesMax(this.#options.dirtyLimit, wal.pageSize),
+    }
     return new RemoteCommitter({
       path: this.path,
       wal,

@@ -19,6 +19,9 @@ export const TIMEOUT_MS = 5000
 /** What is cached of pages, decoded, per Database. */
 export const CACHE_LIMIT_BYTES = 64 << 20
 
+/** What a batch may change in memory before pages leave it for the log. */
+export const DIRTY_LIMIT_BYTES = 64 << 20
+
 export const PAGE_SIZE_BYTES = 4096
 
 assert(LOG_OVERTAKEN_FACTOR > 1, 'a log is overtaken only after the first checkpoint was due')

@@ -2,7 +2,7 @@
  * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
  */
 import { invalidArgument, unsupported } from './errors.js'
-import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
+import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, DIRTY_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
 import type { Synchronous } from './units.js'
 
 export interface OpenOptions {
@@ -25,6 +25,11 @@ export interface OpenOptions {
   timeout?: number
   /** Bytes that decoded pages may take. Default 64 MiB. */
   cacheLimit?: number
+  /**
+   * Bytes that a transaction may change in memory; what is more goes to the log before its commit, and is nothing there without
+   * it. At least 64 pages are kept. Default 64 MiB.
+   */
+  dirtyLimit?: number
 }
 
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
@@ -38,12 +43,13 @@ const DEFAULTS: ResolvedOptions = {
   autoCheckpoint: AUTO_CHECKPOINT_FRAMES,
   timeout: TIMEOUT_MS,
   cacheLimit: CACHE_LIMIT_BYTES,
+  dirtyLimit: DIRTY_LIMIT_BYTES,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
 const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
 /** Options that the API has and this version does not keep: ignoring one would promise what it asks for. */
-const NOT_BUILT = ['walLimit', 'dirtyLimit']
+const NOT_BUILT = ['walLimit']
 
 /**
  * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed; ENDMARK_UNSUPPORTED for one that
@@ -66,6 +72,7 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   requireNumber('autoCheckpoint', options.autoCheckpoint)
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
+  requireNumber('dirtyLimit', options.dirtyLimit)
   if (!WRITERS.includes(options.writer)) throw notOneOf('writer', WRITERS, options.writer)
   return options
 }

@@ -50,6 +50,11 @@ export interface WriterEnd {
   readonly failure: Error | null
 }
 
+/**
+ * Of so few transactions a batch is not worth the trip through the thread pool, and little of the next one could be prepared meanwhile.
+ */
+const SYNC_INLINE_MAX = 8
+
 /** How often to look whether the disk has failed us, or nobody has been here for long. */
 const WATCH_MS = 25
 
@@ -80,7 +85,7 @@ export class WriterProcess {
       { path: db.path, frames: autoCheckpoint ?? AUTO_CHECKPOINT_FRAMES, pace },
       { between: (work) => this.#control.between(work), slowDown: (isSlow) => this.#control.slowDown(isSlow), log },
     )
-    this.#control.syncInlineUpTo(Number.POSITIVE_INFINITY)
+    this.#control.syncInlineUpTo(SYNC_INLINE_MAX)
     this.#control.delegateCheckpoints(() => this.#checkpointer.request())
   }
 

@@ -45,6 +45,11 @@ export function frameCommitMark(bytes: Uint8Array): number {
   return get32(bytes, COMMIT_MARK_OFFSET)
 }
 
+/** The sums that stand in a frame header. */
+export function readFrameChecksum(bytes: Uint8Array): [checksum1: number, checksum2: number] {
+  return [get32(bytes, CHECKSUM1_OFFSET), get32(bytes, CHECKSUM2_OFFSET)]
+}
+
 /** Complete frames that fit into a log of `size` bytes. */
 export function frameCountOf(size: number, pageSize: number): number {
   return size <= WAL_HEADER_SIZE ? 0 : Math.floor((size - WAL_HEADER_SIZE) / (FRAME_HEADER_SIZE + pageSize))

@@ -8,7 +8,7 @@ import { frameNumber, pageNumber } from '../units.js'
 import { type Snapshot, Snapshots, type Wal } from '../wal/index.js'
 import type { Page } from './page.js'
 import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
-import { BufferPool, WritePages } from './write-pages.js'
+import { BufferPool, type DirtyLimit, WritePages } from './write-pages.js'
 
 const PAGE_ONE = pageNumber(1)
 
@@ -65,19 +65,24 @@ export class Pager {
    * A new batch of changes on the newest committed state, the log restarted before if possible. @requires lock WRITE
    * @throws ENDMARK_UNSUPPORTED if that state must not be written to
    */
-  beginWrite(): WritePages {
+  beginWrite(limit: DirtyLimit): WritePages {
     const pages = this.#source.reader(this.#snapshots.underWrite())
     this.#assertWritable(pages)
-    return new WritePages(pages, this.#pool, this.#source.lockBytePage)
+    return new WritePages(pages, this.#pool, this.#source.lockBytePage, limit)
+  }
+
+  /** A batch of changes behind one that is not published yet, and that it keeps from being closed. @requires lock WRITE */
+  beginBehind(before: WritePages, limit: DirtyLimit): WritePages {
+    return new WritePages(before, this.#pool, this.#source.lockBytePage, limit)
   }
 
   /**
    * Changes on a held state that nobody else sees and that are thrown away: the caller ends them with `forget`.
    * @throws ENDMARK_UNSUPPORTED if that state must not be written to
    */
-  beginPrivate({ pages }: HeldPages): WritePages {
+  beginPrivate({ pages }: HeldPages, limit: DirtyLimit): WritePages {
     this.#assertWritable(pages)
-    return new WritePages(pages, this.#pool, this.#source.lockBytePage)
+    return new WritePages(pages, this.#pool, this.#source.lockBytePage, limit)
   }
 
   /**
@@ -117,9 +122,14 @@ export class Pager {
     throw corrupt({ file: this.#source.mainPath, page: PAGE_ONE, what })
   }
 
-  /** Follows a batch that was just published. The pages must not be used any more. @requires lock WRITE */
-  endWrite(published: readonly Page[]): void {
-    this.#snapshots.follow()
+  /**
+   * Follows a batch that was just published. The pages must not be used any more.
+   * @param next the batch behind it, if there is one: goes on over what is published, and the one before is closed
+   * @requires lock WRITE
+   */
+  endWrite(published: readonly Page[], next: WritePages | null = null): void {
+    const state = this.#snapshots.follow()
     this.#source.adopt(published, frameNumber(this.#wal.header.endMark - published.length + 1))
+    next?.rebase(this.#source.reader(state))
   }
 }

@@ -5,18 +5,21 @@
  * Savepoints undo by whole pages: the first write to a page inside a savepoint keeps what it was before. They
  * nest; the transactions of a batch are savepoints one after the other, so that one that throws is undone alone.
  *
+ * More than the limit does not stay in memory: between two operations pages leave it for the log (spill.ts), those only whose
+ * first change lies within the innermost savepoint, so that undoing it can forget their frames.
+ *
  * Invariants: TXN-1 after `rollbackTo` every page, the page count and the freelist are as at `savepoint`. TXN-2
  * page 1 records the page count whenever that changed. Used under WRITE by one committer, or over a held snapshot for
  * changes that are never committed.
  */
 import { assert } from '../assert.js'
 import type { EndmarkError } from '../errors.js'
-import { countChange, getSchemaCookie, setPageCount } from '../format/index.js'
+import { countChange, getSchemaCookie, INDEX_INTERIOR, setPageCount, TABLE_INTERIOR } from '../format/index.js'
 import { type PageNumber, pageNumber } from '../units.js'
 import { Page } from './page.js'
 import { allocatePage, type FreelistHost, freePage } from './page-allocator.js'
-import type { CommittedPages } from './page-source.js'
-import type { PageWriter } from './pages.js'
+import type { PageReader, PageWriter } from './pages.js'
+import { Spill, type SpillLog } from './spill.js'
 
 const PAGE_ONE = pageNumber(1)
 /** Buffers kept for the next batches. */
@@ -24,6 +27,8 @@ const SPARE_BUFFER_MAX = 256
 
 interface Savepoint {
   readonly pageCount: number
+  /** Pages that had left memory. */
+  readonly spillMark: number
   /** What each page written since was before: its bytes, or null if it was not changed yet. */
   readonly before: Map<PageNumber, Uint8Array | null>
 }
@@ -53,18 +58,43 @@ export class BufferPool {
   }
 }
 
-export class WritePages implements PageWriter, FreelistHost {
+/** The state below a batch: a committed one, or that of the batch before it, while that one is being made durable. */
+export type WriteBase = PageReader & {
+  /** Nobody reads it any more. */
+  close(): void
+}
+
+/** How much may be changed in memory, and what happens then. */
+export interface DirtyLimit {
+  readonly pages: number
+  /** Called when the first pages have to leave memory. @throws if they must not */
+  readonly spill: () => SpillLog
+}
+
+/** A transaction works on some pages at once: with fewer it would do nothing but read again what it has written. */
+const DIRTY_PAGES_MIN = 64
+
+/** Pages that this many bytes have room for. */
+export function dirtyPagesMax(limitBytes: number, pageSize: number): number {
+  return Math.max(Math.floor(limitBytes / pageSize), DIRTY_PAGES_MIN)
+}
+
+export class WritePages implements PageWriter, FreelistHost, WriteBase {
   readonly pageSize: number
   readonly usableSize: number
-  readonly #base: CommittedPages
+  #base: WriteBase
   readonly #lockBytePage: PageNumber
   readonly #pool: BufferPool
   readonly #dirty = new Map<PageNumber, Page>()
+  readonly #limit: DirtyLimit
   readonly #savepoints: Savepoint[] = []
+  /** Changed pages that have left memory. */
+  #spill: Spill | null = null
   #pageCount: number
   #editCount = 0
 
-  constructor(base: CommittedPages, pool: BufferPool, lockBytePage: PageNumber) {
+  constructor(base: WriteBase, pool: BufferPool, lockBytePage: PageNumber, limit: DirtyLimit) {
+    this.#limit = limit
     this.#base = base
     this.#pool = pool
     this.#lockBytePage = lockBytePage
@@ -87,7 +117,7 @@ export class WritePages implements PageWriter, FreelistHost {
 
   /** Pages changed so far. */
   get dirtyCount(): number {
-    return this.#dirty.size
+    return this.#spill === null ? this.#dirty.size : this.#dirty.size + this.#spill.pageCount
   }
 
   page(number: PageNumber): Page {
@@ -95,7 +125,7 @@ export class WritePages implements PageWriter, FreelistHost {
     if (dirty !== undefined) return dirty
     // Past the committed page count there are only pages of our own; past ours, none.
     if (number > this.#pageCount) throw this.#base.corrupt(number, 0, `no page ${number} of ${this.#pageCount}`)
-    return this.#base.page(number)
+    return this.#spill?.page(number) ?? this.#base.page(number)
   }
 
   corrupt(page: PageNumber, offset: number, what: string): EndmarkError {
@@ -144,7 +174,30 @@ export class WritePages implements PageWriter, FreelistHost {
 
   /** Starts a part that can be undone alone. */
   savepoint(): void {
-    this.#savepoints.push({ pageCount: this.#pageCount, before: new Map() })
+    this.#savepoints.push({ pageCount: this.#pageCount, spillMark: this.#spill?.mark ?? 0, before: new Map() })
+  }
+
+  /**
+   * Lets changed pages go from memory if there are too many. Called between two operations, when nobody holds a page.
+   * @throws ENDMARK_IO, and what the limit's `spill` throws
+   */
+  relieve(): void {
+    if (this.#dirty.size <= this.#limit.pages) return
+    // Others would be missing after a rollback: what was written since then is forgotten with the frames.
+    const undone = this.#savepoints.at(-1)
+    const leaving = [...this.#dirty.values()].filter(({ number }) => undone === undefined || undone.before.has(number))
+    const leaves = leaving.filter(({ number, bytes }) => number !== PAGE_ONE && !isInterior(bytes))
+    // Interior pages are used again at once; but if they are what there is, they go as well.
+    const gone = leaves.length * 2 > leaving.length ? leaves : leaving
+    if (gone.length === 0) return
+    gone.sort((a, b) => a.number - b.number)
+    this.#spill ??= new Spill(this.#limit.spill())
+    this.#spill.append(gone)
+    this.#editCount++
+    for (const { number, bytes } of gone) {
+      this.#dirty.delete(number)
+      this.#pool.give(bytes)
+    }
   }
 
   /** Ends the innermost savepoint and keeps its changes. */
@@ -163,8 +216,11 @@ export class WritePages implements PageWriter, FreelistHost {
     const ended = this.#endSavepoint()
     this.#editCount++
     this.#pageCount = ended.pageCount
+    this.#spill?.rewind(ended.spillMark)
     for (const [number, bytes] of ended.before) {
-      this.#pool.give(this.#dirty.get(number)!.bytes)
+      const changed = this.#dirty.get(number)
+      // It may be in memory no more.
+      if (changed !== undefined) this.#pool.give(changed.bytes)
       if (bytes === null) this.#dirty.delete(number)
       else this.#dirty.set(number, new Page(number, bytes, true))
     }
@@ -176,7 +232,9 @@ export class WritePages implements PageWriter, FreelistHost {
    */
   finish(): Page[] {
     assert(this.#savepoints.length === 0, 'a batch ends outside of all savepoints')
-    if (this.#dirty.size === 0) return []
+    if (this.dirtyCount === 0) return []
+    // A commit needs a frame to be marked.
+    if (this.#dirty.size === 0) this.writable(PAGE_ONE)
     if (this.#pageCount !== this.#base.pageCount) this.writable(PAGE_ONE)
     const pageOne = this.#dirty.get(PAGE_ONE)
     if (pageOne !== undefined) {
@@ -186,8 +244,25 @@ export class WritePages implements PageWriter, FreelistHost {
     return [...this.#dirty.values()].sort((a, b) => a.number - b.number)
   }
 
+  /** Whether the state below is a committed one. */
+  get isOnCommitted(): boolean {
+    return !(this.#base instanceof WritePages)
+  }
+
+  /** Whether the batch leaves the schema as it was. */
+  get keepsSchema(): boolean {
+    return this.schemaCookie === this.#base.schemaCookie
+  }
+
+  /** The batch below was published: `base` is the same state, as everyone sees it. */
+  rebase(base: WriteBase): void {
+    const below = this.#base
+    this.#base = base
+    below.close()
+  }
+
   /** Ends the batch, whatever became of it: its buffers are used again, so its pages must not be. */
-  discard(): void {
+  close(): void {
     this.forget()
     this.#base.close()
   }
@@ -196,6 +271,7 @@ export class WritePages implements PageWriter, FreelistHost {
   forget(): void {
     for (const page of this.#dirty.values()) this.#pool.give(page.bytes)
     this.#dirty.clear()
+    this.#spill = null
     this.#savepoints.length = 0
   }
 
@@ -218,4 +294,8 @@ export class WritePages implements PageWriter, FreelistHost {
     if (savepoint === undefined || savepoint.before.has(page.number)) return
     savepoint.before.set(page.number, this.#pool.copyOf(page.bytes))
   }
+}
+
+function isInterior(bytes: Uint8Array): boolean {
+  return bytes[0] === TABLE_INTERIOR || bytes[0] === INDEX_INTERIOR
 }

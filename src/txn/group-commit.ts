@@ -3,20 +3,32 @@
  * and one sync. A transaction is a function over the batch's pages, run inside a savepoint of its own, so that one that
  * throws is undone alone and the others of its batch commit.
  *
- *   queued ──► running (in its savepoint) ──► appended ──► synced ──► published, resolved
+ *   queued ──► running (in its savepoint) ──► written ──► synced ──► published, resolved
  *     │ abort        │ throws: undone, rejected   │ fails: whole batch rejected, nothing published
  *
- * While one batch syncs, the next one is collected. Scheduling goes through the end of the event-loop turn: everyone
- * whom the last batch released can join the next one, and a loop of awaited commits does not starve the event loop.
+ * While one batch syncs, the next one is collected and, once as many wait as are in the first, run and written behind it, so that
+ * its sync can begin when the first one ends. It is published after the first, and fails if that fails (TXN-8). At most two
+ * batches are under way.
  *
- * Locks: WRITE from before the first transaction runs until the batch is published. TXN-3: nothing is resolved
+ * Scheduling goes through the end of the event-loop turn: everyone whom the last batch released can join the next one, and a
+ * loop of awaited commits does not starve the event loop.
+ *
+ * Locks: WRITE from before the first transaction runs until the last batch is published. TXN-3: nothing is resolved
  * before it is published, and nothing is published before it is as durable as its mode asks.
  */
-import { assert } from '../assert.js'
 import { abortError, EndmarkError } from '../errors.js'
-import type { Page, Pager, WritePages } from '../pager/index.js'
+import { DIRTY_LIMIT_BYTES } from '../limits.js'
+import { type DirtyLimit, dirtyPagesMax, type Page, type Pager, type WritePages } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
-import { type Blocking, LogAppender, runAsync, runSync, type Wal } from '../wal/index.js'
+import {
+  type AppendedBatch,
+  type Blocking,
+  LogAppender,
+  type LogSpill,
+  runAsync,
+  runSync,
+  type Wal,
+} from '../wal/index.js'
 import { WriteGap } from './write-gap.js'
 
 /** One transaction: changes `pages`, and may be run again on another state. */
@@ -60,12 +72,32 @@ interface Waiting {
   outcome: { readonly value: unknown } | { readonly error: unknown } | null
 }
 
+/** Transactions that have run together, in the order in which they were asked for. */
+interface Batch {
+  readonly transactions: readonly Waiting[]
+  readonly pages: WritePages
+  /** Null: nothing was changed. */
+  readonly written: AppendedBatch | null
+  readonly dirty: readonly Page[]
+  readonly startMs: number
+}
+
 /** A batch takes no further transaction once it has changed this much. */
 const BATCH_SIZE_BYTES = 8 << 20
 /** A disk whose syncs take no longer than this is waited for on the spot when only one caller waits anyway. */
 const INLINE_SYNC_MAX_MS = 0.3
+/** WRITE is let go at least this often, for a moment, so that others of ours have a chance to meet it. */
+const HOLD_MAX_MS = 10
+/**
+ * So many that wait at once, so soon after a batch of as many, become two batches, the second of which is prepared while the first
+ * one syncs.
+ */
+const SPLIT_MIN = 32
+const SPLIT_WITHIN_MS = 1
 /** Weight of the newest measurement in the average. */
 const SYNC_AVERAGE_WEIGHT = 0.2
+
+const DONE = Promise.resolve()
 
 const STRENGTH: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2, extra: 3 }
 
@@ -75,14 +107,21 @@ export class GroupCommit {
   readonly #hooks: GroupCommitHooks
   readonly #appender: LogAppender
   readonly #gap: WriteGap
+  readonly #dirtyPagesMax: number
   #queue: Waiting[] = []
   #isScheduled = false
   /** A blocking commit is on the stack. */
   #isBlocking = false
-  /** The batch that is being committed, if any. */
+  /** The batches that are being committed, if any. */
   #running: Promise<void> | null = null
-  /** Work that batches wait for. */
+  /** Work that batches wait for, and how many would like to begin some. */
   #pause: Promise<void> | null = null
+  #pauseWantedCount = 0
+  /** Called once `#queue` is as long as that. */
+  #whenQueued: { readonly count: number; readonly call: () => void } | null = null
+  /** Of the batch before: its transactions, and when it was done. */
+  #lastCount = 1
+  #lastEndMs = Number.NEGATIVE_INFINITY
   #syncAverageMs = Number.POSITIVE_INFINITY
   /** End of the gap that is being left to others. */
   #notBeforeMs = 0
@@ -93,10 +132,12 @@ export class GroupCommit {
   #batchCount = 0
   #transactionCount = 0
 
-  constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks) {
+  /** @param dirtyLimitBytes how much a batch may change in memory */
+  constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks, dirtyLimitBytes: number = DIRTY_LIMIT_BYTES) {
     this.#wal = wal
     this.#pager = pager
     this.#hooks = hooks
+    this.#dirtyPagesMax = dirtyPagesMax(dirtyLimitBytes, wal.pageSize)
     this.#appender = new LogAppender(wal)
     this.#gap = new WriteGap(wal)
   }
@@ -130,7 +171,8 @@ export class GroupCommit {
     }
     if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
     this.#queue.push(waiting)
-    this.#schedule()
+    if (this.#running === null) this.#schedule()
+    else if (this.#whenQueued !== null && this.#queue.length >= this.#whenQueued.count) this.#whenQueued.call()
   }
 
   /** Halves the pace of batches, or no longer does, for a checkpoint that falls behind. */
@@ -181,19 +223,38 @@ export class GroupCommit {
     }
     this.#isBlocking = true
     try {
-      runSync(this.#commit([waiting]))
+      runSync(this.#commitAlone(waiting))
     } finally {
       this.#isBlocking = false
     }
-    settle(waiting)
-    this.#hooks.afterCommit({ blocking: true })
+    settle([waiting])
+    this.#afterCommit({ blocking: true })
     if (failure !== undefined) throw failure.error
     return outcome as T
   }
 
+  *#commitAlone(waiting: Waiting): Blocking<void> {
+    const wal = this.#wal
+    wal.assertHealthy()
+    yield* wal.lockWrite()
+    try {
+      const batch = yield* this.#prepare([waiting], null)
+      try {
+        if (batch.written !== null) yield* this.#appender.sync(batch.written, { syncInline: true })
+        this.#publish(batch, null)
+      } catch (error) {
+        this.#giveUp(batch, null, error)
+      }
+    } finally {
+      wal.locks.releaseExclusive('WRITE')
+    }
+  }
+
   /** Runs `work` between two batches; what it throws is thrown on. */
   async between(work: () => Promise<unknown>): Promise<void> {
+    this.#pauseWantedCount++
     while (this.#running !== null || this.#pause !== null) await (this.#running ?? this.#pause)
+    this.#pauseWantedCount--
     const working = work()
     const done = () => {
       this.#pause = null
@@ -206,7 +267,7 @@ export class GroupCommit {
   /** Resolves when nothing waits any more. */
   async drain(): Promise<void> {
     while (this.#queue.length > 0 || this.#running !== null) {
-      if (this.#running === null) this.#startBatch()
+      if (this.#running === null) this.#start()
       await (this.#running ?? this.#pause)
     }
   }
@@ -216,7 +277,7 @@ export class GroupCommit {
     this.#isScheduled = true
     const start = () => {
       this.#isScheduled = false
-      this.#startBatch()
+      this.#start()
     }
     const { vfs } = this.#wal
     const waitMs = this.#notBeforeMs - vfs.now()
@@ -224,79 +285,212 @@ export class GroupCommit {
     else vfs.endOfTurn(start)
   }
 
-  #startBatch(): void {
+  #start(): void {
     if (this.#running !== null || this.#pause !== null || this.#queue.length === 0) return
-    const batch = this.#queue
-    this.#queue = []
+    const { length } = this.#queue
+    const first = this.#take(this.#isSplit() ? length >>> 1 : length)
     // Not begun before `#running` says so: a transaction's function may call `drain`, or ask for a blocking commit.
-    this.#running = Promise.resolve().then(() => this.#commitAll(batch))
+    this.#running = Promise.resolve().then(() => this.#commitAll(first))
   }
 
-  /** Commits the batch; its callers hear of every outcome, so this never rejects. */
-  async #commitAll(batch: Waiting[]): Promise<void> {
-    const { vfs } = this.#wal
-    const startMs = vfs.now()
+  /** Whether these are the ones whom the last batch released: then all of them would wait for each other's sync for ever. */
+  #isSplit(): boolean {
+    const queue = this.#queue
+    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN) return false
+    return STRENGTH[queue[0]!.synchronous] >= STRENGTH.full && this.#wal.vfs.now() - this.#lastEndMs < SPLIT_WITHIN_MS
+  }
+
+  #take(count: number): Waiting[] {
+    const taken = this.#queue
+    this.#queue = taken.splice(count)
+    return taken
+  }
+
+  /** Commits these, and what comes meanwhile, under one WRITE lock; callers hear of every outcome, so this never rejects. */
+  async #commitAll(first: readonly Waiting[]): Promise<void> {
+    const wal = this.#wal
+    let last: readonly Waiting[] = first
     try {
-      await runAsync(this.#commit(batch))
-      this.#hooks.afterCommit({ blocking: false })
+      wal.assertHealthy()
+      await runAsync(wal.lockWrite(first.length === 1 ? first[0]!.signal : undefined))
+      try {
+        last = await this.#commitInTurn(first)
+      } finally {
+        wal.locks.releaseExclusive('WRITE')
+      }
+      this.#afterCommit({ blocking: false })
     } catch (error) {
-      for (const waiting of batch) waiting.outcome ??= { error }
+      reject(last, error)
     }
-    const endMs = vfs.now()
-    this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
-    // What did not fit into this batch goes first into the next one.
-    const left = batch.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
-    if (left.length > 0) this.#queue = left.concat(this.#queue)
     // Before anyone hears of it: a caller who goes on from here may ask for a blocking commit.
     this.#running = null
     if (this.#queue.length > 0) this.#schedule()
-    for (const waiting of batch) if (waiting.outcome !== null) settle(waiting)
+    settle(last)
   }
 
-  *#commit(batch: readonly Waiting[]): Blocking<void> {
-    const wal = this.#wal
-    wal.assertHealthy()
-    yield* wal.lockWrite(batch.length === 1 ? batch[0]!.signal : undefined)
-    try {
-      this.#gap.locked()
-      this.#hooks.beforeBatch()
-      const pages = this.#pager.beginWrite()
+  /**
+   * One batch after the other, the next one prepared while one syncs.
+   * @requires lock WRITE
+   * @returns the transactions of the last one, with their outcomes, for the caller to settle
+   */
+  async #commitInTurn(first: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const heldSinceMs = this.#wal.vfs.now()
+    let batch = await runAsync(this.#prepare(first, null))
+    let syncing = this.#startSync(batch)
+    for (;;) {
+      const next = this.#mayGoOn(batch, heldSinceMs) ? await this.#prepareBeside(syncing, batch) : null
       try {
-        const synchronous = apply(batch, pages)
-        this.#hooks.beforeAppend(pages)
-        yield* this.#append(pages, synchronous, batch)
+        await syncing
+        this.#publish(batch, next)
       } catch (error) {
-        // Nothing was published: whoever believed to be done is not.
-        for (const waiting of batch)
-          if (waiting.outcome !== null && 'value' in waiting.outcome) waiting.outcome = { error }
-        throw error
-      } finally {
-        pages.discard()
+        return this.#giveUp(batch, next, error)
       }
-    } finally {
-      wal.locks.releaseExclusive('WRITE')
+      this.#leaveGap(batch)
+      if (next === null) return batch.transactions
+      const { transactions } = batch
+      batch = next
+      syncing = this.#startSync(next)
+      this.#afterCommit({ blocking: false })
+      settle(transactions)
     }
   }
 
-  *#append(pages: WritePages, synchronous: Synchronous, batch: readonly Waiting[]): Blocking<void> {
-    const dirty = pages.finish()
-    if (dirty.length === 0) return
+  /** Runs transactions and writes what they changed; whatever fails is their outcome. @requires lock WRITE */
+  *#prepare(transactions: readonly Waiting[], before: Batch | null): Blocking<Batch> {
+    const startMs = this.#wal.vfs.now()
+    let spill: LogSpill | null = null
+    const limit = {
+      pages: this.#dirtyPagesMax,
+      spill: () => {
+        spill = this.#appender.spill(before?.written ?? null)
+        return spill
+      },
+    }
+    const pages = before === null ? this.#begin(limit) : this.#pager.beginBehind(before.pages, limit)
+    try {
+      const synchronous = apply(transactions, pages)
+      this.#hooks.beforeAppend(pages)
+      const dirty = pages.finish()
+      const written =
+        dirty.length === 0
+          ? null
+          : yield* this.#appender.write(
+              { pages: dirty, pageCount: pages.pageCount, synchronous },
+              { before: before?.written ?? null, spill },
+            )
+      return { transactions: this.#putBack(transactions), pages, dirty, written, startMs }
+    } catch (error) {
+      // Nothing of it stands in the log for anyone: a batch that changes nothing, behind which none is prepared.
+      pages.forget()
+      reject(transactions, error)
+      return { transactions, pages, dirty: [], written: null, startMs }
+    }
+  }
+
+  #begin(limit: DirtyLimit): WritePages {
+    this.#gap.locked()
+    this.#hooks.beforeBatch()
+    return this.#pager.beginWrite(limit)
+  }
+
+  /** What did not fit into a batch goes first into the next one. @returns those that did */
+  #putBack(transactions: readonly Waiting[]): readonly Waiting[] {
+    const left = transactions.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
+    if (left.length === 0) return transactions
+    this.#queue = left.concat(this.#queue)
+    return transactions.filter((waiting) => waiting.outcome !== null)
+  }
+
+  /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
+  #startSync({ written, transactions }: Batch): Promise<void> {
+    const { length } = transactions
+    const isForFew = length <= this.#inlineBatchMax && this.#queue.length === 0
+    this.#lastCount = length
+    if (written === null || !isSynced(written)) return DONE
     const { vfs } = this.#wal
-    const syncInline = batch.length <= this.#inlineBatchMax && this.#syncAverageMs < INLINE_SYNC_MAX_MS
     const startMs = vfs.now()
-    yield* this.#appender.append({ pages: dirty, pageCount: pages.pageCount, synchronous, syncInline })
-    this.#gap.published()
-    this.#follow(pages, dirty)
-    this.#batchCount++
-    for (const { outcome } of batch) if (outcome !== null && 'value' in outcome) this.#transactionCount++
-    if (STRENGTH[synchronous] >= STRENGTH.full) this.#measure(vfs.now() - startMs)
+    const syncInline = isForFew && this.#syncAverageMs < INLINE_SYNC_MAX_MS
+    return runAsync(this.#appender.sync(written, { syncInline })).then(() => this.#measure(vfs.now() - startMs))
+  }
+
+  /** Whether the next batch may be prepared before this one is published. */
+  #mayGoOn({ written, pages }: Batch, heldSinceMs: number): boolean {
+    if (written === null || !isSynced(written)) return false
+    if (this.#pauseWantedCount > 0 || this.#restFactor > 0) return false
+    const nowMs = this.#wal.vfs.now()
+    // A schema is known by its cookie: one that may yet fail must not be.
+    return nowMs - heldSinceMs < HOLD_MAX_MS && nowMs >= this.#notBeforeMs && pages.keepsSchema
+  }
+
+  /** The next batch, once as many wait as are in this one; null if its sync has ended before. */
+  async #prepareBeside(syncing: Promise<void>, batch: Batch): Promise<Batch | null> {
+    const count = batch.transactions.length
+    if (this.#queue.length < count) await this.#queuedOrDone(count, syncing)
+    if (this.#queue.length < count || this.#pauseWantedCount > 0) return null
+    return runAsync(this.#prepare(this.#take(this.#queue.length), batch))
+  }
+
+  async #queuedOrDone(count: number, syncing: Promise<void>): Promise<void> {
+    const { vfs } = this.#wal
+    await new Promise<void>((resolve) => {
+      // With the rest of those who come in the same turn.
+      const call = () => {
+        this.#whenQueued = null
+        vfs.endOfTurn(resolve)
+      }
+      this.#whenQueued = { count, call }
+      const done = () => resolve()
+      syncing.then(done, done)
+    })
+    this.#whenQueued = null
+  }
+
+  /** @requires lock WRITE */
+  #publish({ pages, dirty, written, transactions }: Batch, next: Batch | null): void {
+    if (written !== null) {
+      this.#appender.publish(written)
+      this.#gap.published()
+      this.#follow(pages, dirty, next)
+      this.#batchCount++
+      for (const { outcome } of transactions) if (outcome !== null && 'value' in outcome) this.#transactionCount++
+    }
+    // With a batch behind it, it is closed when that one goes on without it.
+    if (next === null) pages.close()
+  }
+
+  /** Nothing was published: whoever believed to be done is not, and the batch behind has seen what never was. */
+  #giveUp(batch: Batch, next: Batch | null, error: unknown): readonly Waiting[] {
+    const { transactions, pages } = batch
+    reject(transactions, error)
+    if (next === null) {
+      pages.close()
+      return transactions
+    }
+    for (const waiting of next.transactions) if (!waiting.isCancelled) waiting.outcome = { error }
+    next.pages.close()
+    return transactions.concat(next.transactions)
+  }
+
+  /** What is committed is committed: work in the background that cannot begin now begins after another commit. */
+  #afterCommit(commit: { readonly blocking: boolean }): void {
+    try {
+      this.#hooks.afterCommit(commit)
+    } catch {
+      // It reports for itself (`checkpointFailure` in the statistics).
+    }
+  }
+
+  #leaveGap({ startMs }: Batch): void {
+    const endMs = this.#wal.vfs.now()
+    this.#lastEndMs = endMs
+    this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
   }
 
   /** Takes what was published into the caches. It is committed by now, so a failure shows in the reads that meet it. */
-  #follow(pages: WritePages, published: readonly Page[]): void {
+  #follow(pages: WritePages, published: readonly Page[], next: Batch | null): void {
     try {
       this.#hooks.published(pages)
-      this.#pager.endWrite(published)
+      this.#pager.endWrite(published, next?.pages)
     } catch {
       // The next snapshot goes by the wal-index again.
     }
@@ -318,6 +512,10 @@ export function commitUnderWay(): EndmarkError {
 
 export function strongest(a: Synchronous, b: Synchronous): Synchronous {
   return STRENGTH[a] >= STRENGTH[b] ? a : b
+}
+
+function isSynced({ synchronous }: AppendedBatch): boolean {
+  return STRENGTH[synchronous] >= STRENGTH.full
 }
 
 /** Runs the transactions of a batch, each in its savepoint, until it is full. @returns the strongest mode among them */
@@ -348,10 +546,20 @@ function cancel(waiting: Waiting): void {
   waiting.reject(abortError(waiting.signal!))
 }
 
-function settle(waiting: Waiting): void {
-  if (waiting.onAbort !== null) waiting.signal?.removeEventListener('abort', waiting.onAbort)
-  const { outcome } = waiting
-  assert(outcome !== null, 'a transaction is settled once it has an outcome')
-  if ('value' in outcome) waiting.resolve(outcome.value)
-  else waiting.reject(outcome.error)
+/** All that believed to be done, or have not run, have failed; who failed by itself has its own error. */
+function reject(transactions: readonly Waiting[], error: unknown): void {
+  for (const waiting of transactions) {
+    if (waiting.isCancelled || (waiting.outcome !== null && 'error' in waiting.outcome)) continue
+    waiting.outcome = { error }
+  }
+}
+
+function settle(transactions: readonly Waiting[]): void {
+  for (const { outcome, onAbort, signal, resolve, reject } of transactions) {
+    if (onAbort !== null) signal?.removeEventListener('abort', onAbort)
+    // Cancelled before it began, and told so.
+    if (outcome === null) continue
+    if ('value' in outcome) resolve(outcome.value)
+    else reject(outcome.error)
+  }
 }

@@ -84,7 +84,10 @@ export class InlineCommitter implements Committer {
     const schemas = this.#schemas.of(pages)
     try {
       const results: OperationResult[] = []
-      for (const operation of operations) results.push(applyOperation(pages, schemas.of(pages), operation))
+      for (const operation of operations) {
+        results.push(applyOperation(pages, schemas.of(pages), operation))
+        pages.relieve()
+      }
       return results
     } catch (error) {
       schemas.clear()

@@ -44,7 +44,7 @@ export interface RemoteCommitterParts {
   readonly inline: InlineCommitter
   readonly openLink: OpenWriterLink
   /** Runs a function on the newest committed state, its changes seen by nobody. @throws what it throws */
-  readonly record: <T>(fn: (tx: Transaction) => T) => RecordedTransaction<T>
+  readonly record: <T>(fn: (tx: Transaction) => T) => RecordedTransaction<T> | null
   readonly clientCommits: ClientCommits
   readonly newestPages: () => PageReader
 }
@@ -299,7 +299,7 @@ export class RemoteCommitter implements Committer {
   #runAndSend(commit: PendingCommit, fn: TransactionFunction): boolean {
     commit.place = 'running'
     this.#isRunning = true
-    let recording: RecordedTransaction<unknown>
+    let recording: RecordedTransaction<unknown> | null
     try {
       recording = this.#parts.record(fn)
     } catch (error) {
@@ -307,6 +307,10 @@ export class RemoteCommitter implements Committer {
       return true
     } finally {
       this.#isRunning = false
+    }
+    if (recording === null) {
+      commit.place = 'held'
+      return false
     }
     const { steps, base, value, isWrite } = recording
     if (!isWrite) {

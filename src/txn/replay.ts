@@ -60,7 +60,9 @@ export function replay(
 function apply(pages: WritePages, schemas: SchemaCache, operation: Operation): OperationResult {
   const schema = schemas.of(pages)
   checkOperation(schema, operation)
-  return applyOperation(pages, schema, operation)
+  const result = applyOperation(pages, schema, operation)
+  pages.relieve()
+  return result
 }
 
 export function isOperation(step: Step): step is Operation {

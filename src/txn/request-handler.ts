@@ -125,7 +125,7 @@ class Client implements ClientHandle {
         this.#runNumber = number
         if (number > row.commitNumber) return this.#apply(pages, row, request)
         const outcome = row.outcomes.get(number) ?? COMMITTED
-        if (number <= row.found.commitNumber) known = outcome
+        if (pages.isOnCommitted && number <= row.found.commitNumber) known = outcome
         return outcome
       },
       OPTIONS[synchronous],
@@ -190,7 +190,7 @@ class Client implements ClientHandle {
     const { wal, schemas } = this.#parts
     const { base, wantsResults } = request
     try {
-      const isUnchanged = base !== null && pages.dirtyCount === 0 && isState(wal.header, base)
+      const isUnchanged = base !== null && pages.isOnCommitted && pages.dirtyCount === 0 && isState(wal.header, base)
       const results = replay(pages, schemas.of(pages), request, { isUnchanged })
       if (results !== null) return wantsResults ? { kind: 'committed', results } : COMMITTED
       this.#undo(pages)

@@ -140,6 +140,7 @@ export class Transaction extends StateReader {
     try {
       const result = applyOperation(pages, this.#schemas.of(pages), operation)
       log?.result(operation, result)
+      pages.relieve()
       return result
     } catch (error) {
       if (isRefusal(error)) log?.refusal(error.code)

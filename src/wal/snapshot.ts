@@ -123,13 +123,19 @@ export class Snapshots {
     // Before the restart, so that what is cached of the main file is known to be right after it.
     this.#extendTo(header, index.backfill)
     if (tryRestart(this.#wal)) this.#replace(new FrameMap(NO_FRAME), header, { isBackfilled: true })
-    return { frames: this.#frames, frameMax: header.endMark, endMark: header.endMark, pageCount: header.pageCount }
+    return this.#published()
   }
 
-  /** Brings the frame map up to what this connection has just published. @requires lock WRITE */
-  follow(): void {
+  /** Brings the frame map up to what this connection has just published. @requires lock WRITE, as `underWrite` */
+  follow(): CommittedState {
     this.#wal.locks.assertHeld('WRITE')
     this.#extendTo(this.#wal.header, this.#wal.index.backfill)
+    return this.#published()
+  }
+
+  #published(): CommittedState {
+    const { endMark, pageCount } = this.#wal.header
+    return { frames: this.#frames, frameMax: endMark, endMark, pageCount }
   }
 
   /** READ(0): every frame up to the end mark is in the main file, so a map without frames will do. */

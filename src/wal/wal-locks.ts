@@ -62,9 +62,18 @@ export class WalLocks {
    */
   isAlone(): boolean {
     if (!this.#shm.tryLock(DMS_LOCK_BYTE, 1, 'exclusive')) return false
+    try {
+      this.#share()
+    } catch {
+      // Once more: everybody else is kept out. Letting go altogether would be worse, as the next to come resets the wal-index.
+      this.#share()
+    }
+    return true
+  }
+
+  #share(): void {
     const isShared = this.#shm.tryLock(DMS_LOCK_BYTE, 1, 'shared')
     assert(isShared, 'our own exclusive lock cannot refuse us')
-    return true
   }
 
   /** Whether a SQLite library is attached; null if that cannot be told. @requires lock DMS shared */

@@ -34,7 +34,7 @@ const WRONG_OPTIONS: readonly (readonly [Record<string, unknown>, RegExp])[] = [
   [{ synchronous: Symbol('full') }, /synchronous .*Symbol/],
 ]
 
-for (const options of [{ walLimit: 1 }, { dirtyLimit: 1 }]) {
+for (const options of [{ walLimit: 1 }]) {
   test(`the option ${Object.keys(options)}: ${Object.values(options)} is refused by name, as it is not built`, async (t) => {
     const opening = open(temporaryPath(t), options as OpenOptions)
     await t.throwsAsync(opening, { code: 'ENDMARK_UNSUPPORTED', message: new RegExp(Object.keys(options)[0]!) })

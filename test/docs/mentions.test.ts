@@ -36,15 +36,7 @@ for (const { path, text } of documents()) {
     const names = [...text.matchAll(/`#?(?:([A-Z]\w+)\.)?#?([a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*)`/g)].flatMap(
       ([, owner, name]) => (owner === undefined ? [name!] : [owner, name!]),
     )
-    const external = new Set([
-      'erasableSyntaxOnly',
-      'headerCopy1',
-      'headerCopy2',
-      'readMarks',
-      'lockBytes',
-      'walLimit',
-      'dirtyLimit',
-    ])
+    const external = new Set(['erasableSyntaxOnly', 'headerCopy1', 'headerCopy2', 'readMarks', 'lockBytes', 'walLimit'])
     t.deepEqual(
       names.filter((name) => !words.has(name) && !external.has(name)),
       [],

@@ -109,8 +109,16 @@ export class Engine {
 
   /** Runs the function on the newest state, its changes seen by nobody. */
   record<T>(fn: (tx: Transaction) => T): RecordedTransaction<T> {
-    const parts = { host: this.#host, pager: this.#pager, turn: this.#turn, schemas: this.#schemas }
-    return recordTransaction(parts, fn)
+    const parts = {
+      host: this.#host,
+      pager: this.#pager,
+      turn: this.#turn,
+      schemas: this.#schemas,
+      dirtyPagesMax: 1000,
+    }
+    const recorded = recordTransaction(parts, fn)
+    if (recorded === null) throw new Error('too large to be recorded')
+    return recorded
   }
 
   /** The same for good, under the lock. */

@@ -33,6 +33,10 @@ const request = (number: number, steps: readonly Step[], more: Partial<CommitReq
   return { number, synchronous: 'full', steps, base: null, wantsResults: false, ...more }
 }
 
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Delivers a request. @returns its answer */
 function send(client: ClientHandle, wanted: CommitRequest): Promise<Outcome> {
   return new Promise((resolve, reject) =>
@@ -170,6 +174,48 @@ test('a request that was known before its batch fails keeps its outcome', async 
   const [known, failed] = await Promise.all([send(back, wanted), send(back, append(2))])
   t.deepEqual(known, answer)
   t.like(failed, { kind: 'failed', code: 'ENDMARK_IO' })
+})
+
+test('a request that only a batch under way knows of is not committed before that batch is', async (t) => {
+  const opened = await openCounters(t)
+  const { engine, hooked, counters } = opened
+  const lost = engine.requests.attach(CLIENT)
+  await send(lost, request(1, [counters.putOperation(engine.schema(), 'a', 1)]))
+  // A function on the state before, sent again behind the batch that has changed it: it must not pass for unchanged.
+  const stale = increment(opened, 4)
+  const puts = [2, 3].map((number) => request(number, [counters.putOperation(engine.schema(), 'a', number)]))
+  let again: Promise<Outcome>[] | null = null
+  hooked.hook = (event) => {
+    if (event.operation !== 'datasync' || !event.path.endsWith('-wal') || again !== null) return
+    const back = engine.requests.attach(CLIENT)
+    again = [...puts, stale].map((wanted) => send(back, wanted))
+    throw new Error('EIO')
+  }
+  for (const put of puts) lost.submit(put, () => t.fail('the connection was lost'))
+  await until(() => again !== null)
+  for (const answer of again!) t.like(await answer, { kind: 'failed', code: 'ENDMARK_IO' })
+  hooked.hook = () => {}
+  t.is(counters.get('a'), 1)
+})
+
+test('a function that ran on the state before a batch under way is validated behind it', async (t) => {
+  const opened = await openCounters(t)
+  const { engine, hooked, counters } = opened
+  const client = engine.requests.attach(CLIENT)
+  await send(client, request(1, [counters.putOperation(engine.schema(), 'a', 1)]))
+  const stale = increment(opened, 4)
+  const other = increment(opened, 5, 'b')
+  let behind: Promise<Outcome>[] | null = null
+  hooked.hook = (event) => {
+    if (event.operation !== 'datasync' || !event.path.endsWith('-wal') || behind !== null) return
+    behind = [send(client, stale), send(client, other)]
+  }
+  const puts = [2, 3].map((number) =>
+    send(client, request(number, [counters.putOperation(engine.schema(), 'a', number)])),
+  )
+  t.deepEqual(await Promise.all(puts), [COMMITTED, COMMITTED])
+  t.deepEqual(await Promise.all(behind!), [{ kind: 'conflict' }, COMMITTED])
+  t.deepEqual([counters.get('a'), counters.get('b')], [3, 1])
 })
 
 test('outcomes stand in the row until they are acknowledged, and only those that say more than committed', async (t) => {

@@ -7,7 +7,9 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { WriteGap } from '../../src/txn/write-gap.js'
+import { nodeVfs } from '../../src/vfs/index.js'
 import { type Connection, connect } from '../support/connection.js'
+import { failOn, HookedVfs } from '../support/hooked-vfs.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
 const STREAK = { startMs: 0, endMs: 1000 }
@@ -99,6 +101,19 @@ test('checkpoints and restarts of the log are not taken for commits of others', 
   batch()
   const nowMs = one.wal.vfs.now()
   t.is(gap.after({ startMs: nowMs, endMs: nowMs + 100 }), expected)
+})
+
+test('the question whether others are attached leaves the dead-man switch shared, also if a call fails on the way', (t) => {
+  const path = join(temporaryFolder(t), 'app.db')
+  const hooked = new HookedVfs(nodeVfs())
+  const one = connect(path, { vfs: hooked })
+  hooked.hook = failOn(({ operation, mode }) => operation === 'tryLock' && mode === 'shared')
+  t.true(one.wal.locks.isAlone())
+  const two = connect(path, { timeoutMs: 0 })
+  t.false(one.wal.locks.isAlone())
+  two.close()
+  one.fillSync([2], 1)
+  one.close()
 })
 
 test('a question that fails leaves the gap and does not fail the batch before it', async (t) => {

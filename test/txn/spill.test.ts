@@ -1,0 +1,241 @@
+/**
+ * Transactions that change more than may stay in memory: pages leave it for the log, where they are nothing without the commit
+ * (TXN-1, TXN-3, TXN-9). With `dirtyLimit` 0 that begins at 64 pages.
+ */
+import { copyFileSync } from 'node:fs'
+import test, { type ExecutionContext } from 'ava'
+import { Database } from '../../src/database.js'
+import { type OrderedMap, open } from '../../src/index.js'
+import { type OpenOptions, resolveOptions } from '../../src/options.js'
+import type { Transaction } from '../../src/txn/index.js'
+import { nodeVfs } from '../../src/vfs/index.js'
+import { attach, runAsync } from '../../src/wal/index.js'
+import { failOn, HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
+import { readLogFile } from '../support/independent-wal-reader.js'
+import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
+import { seededRandom } from '../support/random.js'
+import { integrityCheck } from '../support/referee.js'
+
+const ENOSPC = 28
+const OPTIONS: OpenOptions = { pageSize: 512, dirtyLimit: 0, autoCheckpoint: 0 }
+
+type Texts = OrderedMap<number, string>
+
+interface Spilling {
+  readonly path: string
+  readonly vfs: HookedVfs
+  readonly db: Database
+  readonly map: Texts
+}
+
+async function openSpilling(t: ExecutionContext, given: OpenOptions = OPTIONS): Promise<Spilling> {
+  const path = temporaryPath(t)
+  const vfs = new HookedVfs(nodeVfs())
+  const options = resolveOptions(given)
+  const { create, readOnly, pageSize, timeout } = options
+  const db = new Database(
+    await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs: timeout })),
+    options,
+  )
+  t.teardown(() => {
+    vfs.hook = () => {}
+    return db.close().catch(() => {})
+  })
+  const map = await db.map<number, string>('m', { key: 'integer', value: 'text' })
+  return { path, vfs, db, map }
+}
+
+const isLogWrite = ({ when, operation, path }: VfsEvent) =>
+  when === 'before' && operation === 'write' && path.endsWith('-wal')
+
+/** Some 800 pages, all of them changed. */
+const text = (value: string, key: number) => `${value} ${key} `.padEnd(110, '.')
+
+function fill(tx: Transaction, map: Texts, value: string, count = 3000): void {
+  for (let key = 0; key < count; key++) tx.put(map, key, text(value, key))
+}
+
+const contentsOf = (map: Texts): [number, string][] => [...map.entries()] as [number, string][]
+
+test('random changes, some of them undone, are what a plain map says, whatever left memory in between', async (t) => {
+  const { path, db, map, vfs } = await openSpilling(t)
+  const random = seededRandom(t)
+  const model = new Map<number, string>()
+  let spillCount = 0
+  for (let round = 0; round < 6; round++) {
+    let writes = 0
+    vfs.hook = (event) => {
+      if (isLogWrite(event)) writes++
+    }
+    await db.transaction((tx) => {
+      const change = (depth: number): void => {
+        for (let i = 0; i < 1200; i++) {
+          const key = random.below(4000)
+          if (random.below(4) === 0) {
+            tx.delete(map, key)
+            model.delete(key)
+          } else {
+            const value = 'x'.repeat(random.below(random.below(20) === 0 ? 3000 : 60))
+            tx.put(map, key, value)
+            model.set(key, value)
+          }
+          if (i % 400 === 200 && depth < 2) inner(depth + 1)
+          if (i % 100 === 0) t.is(tx.get(map, key), model.get(key))
+        }
+      }
+      const inner = (depth: number): void => {
+        const before = new Map(model)
+        const isUndone = random.below(2) === 0
+        try {
+          tx.savepoint(() => {
+            change(depth)
+            if (isUndone) throw new Error('undone')
+          })
+        } catch {
+          model.clear()
+          for (const [key, value] of before) model.set(key, value)
+        }
+      }
+      change(0)
+      const seen = [...tx.range(map)]
+      t.deepEqual(seen, sorted(model))
+    })
+    spillCount += writes - 1
+    t.deepEqual(contentsOf(map), sorted(model))
+    if (round % 2 === 1) await db.checkpoint({ mode: 'restart' })
+  }
+  t.true(spillCount > 50, `${spillCount} writes before the commits`)
+  t.is(await integrityCheck(t, path), 'ok')
+  const other = await openDatabase(t, path)
+  t.deepEqual(contentsOf(await other.map('m')), sorted(model))
+})
+
+const sorted = (model: ReadonlyMap<number, string>) => [...model].sort(([a], [b]) => a - b)
+
+test('nobody sees anything of it before the commit, and snapshots nothing after it', async (t) => {
+  const { path, db, map, vfs } = await openSpilling(t)
+  await db.transaction((tx) => fill(tx, map, 'old', 100))
+  const other = await openDatabase(t, path)
+  const others = (await other.map('m')) as Texts
+  const snapshot = other.snapshot()
+  let looks = 0
+  vfs.hook = (event) => {
+    if (!isLogWrite(event)) return
+    looks++
+    t.is(others.get(7), text('old', 7))
+    t.is(others.count(), 100)
+  }
+  await db.transaction((tx) => fill(tx, map, 'new'))
+  t.true(looks > 2)
+  t.is(others.get(7), text('new', 7))
+  t.is(snapshot.get(others, 7), text('old', 7))
+  t.is(snapshot.count(others), 100)
+  snapshot.close()
+})
+
+test('one that throws at its end leaves nothing, and the others of its batch commit', async (t) => {
+  const { path, db, map } = await openSpilling(t)
+  await db.transaction((tx) => fill(tx, map, 'old', 1000))
+  const { endMark } = db.snapshot()
+  const throwing = db.transaction((tx) => {
+    fill(tx, map, 'new')
+    throw new Error('my own')
+  })
+  const [first, failed, last] = await Promise.allSettled([map.put(5000, 'before'), throwing, map.put(5001, 'after')])
+  t.is(first.status, 'fulfilled')
+  t.like(failed, { status: 'rejected', reason: { message: 'my own' } })
+  t.is(last.status, 'fulfilled')
+  t.is(map.get(7), text('old', 7))
+  t.is(map.count(), 1002)
+  t.true(db.stats().logFrames - endMark < 20, 'the frames of the one that threw have been overwritten')
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('a process that dies in the middle of it leaves what was committed before', async (t) => {
+  const { path, db, map, vfs } = await openSpilling(t)
+  await db.transaction((tx) => fill(tx, map, 'old', 1000))
+  let writes = 0
+  const copies: string[] = []
+  vfs.hook = (event) => {
+    if (event.when !== 'after' || event.operation !== 'write' || !event.path.endsWith('-wal') || writes++ % 3 !== 0)
+      return
+    const copy = `${path}-${writes}`
+    for (const suffix of ['', '-wal']) copyFileSync(`${path}${suffix}`, `${copy}${suffix}`)
+    copies.push(copy)
+  }
+  await db.transaction((tx) => fill(tx, map, 'new'))
+  vfs.hook = () => {}
+  t.true(copies.length >= 3)
+  const states: string[] = []
+  for (const copy of copies) {
+    const frames = readLogFile(`${copy}-wal`)!
+    const found = await open(copy)
+    const texts = (await found.map('m')) as Texts
+    states.push(`${texts.get(7)?.slice(0, 5)}, ${texts.count()}`)
+    if (texts.count() === 1000) t.true(frames.uncommittedCount > 0 || copy === copies[0])
+    await texts.put(7, 'again')
+    await found.close()
+    t.is(await integrityCheck(t, copy), 'ok')
+  }
+  t.true(states.includes('old 7, 1000'))
+  t.deepEqual(
+    [...new Set(states)].filter((state) => state !== 'old 7, 1000' && state !== 'new 7, 3000'),
+    [],
+  )
+})
+
+test('a disk that is full in the middle of it rejects it with the reason, and nothing else', async (t) => {
+  const { path, db, map, vfs } = await openSpilling(t)
+  await db.transaction((tx) => fill(tx, map, 'old', 1000))
+  for (let nth = 1; nth <= 5; nth++) {
+    vfs.hook = failOn(isLogWrite, { nth, errno: ENOSPC })
+    const large = db.transaction((tx) => {
+      try {
+        fill(tx, map, `new ${nth}`)
+      } catch {
+        // A function that goes on all the same.
+      }
+    })
+    const error = await rejects(t, () => large, 'ENDMARK_IO')
+    t.regex(String((error.cause as Error | undefined)?.message ?? error.message), /ENOSPC|no space/i)
+    vfs.hook = () => {}
+    t.is(map.get(7), text('old', 7))
+    await map.put(5000 + nth, 'small')
+  }
+  t.is(map.count(), 1005)
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('a new generation of the log may begin with it, and a blocking transaction spills as well', async (t) => {
+  const { path, db, map } = await openSpilling(t)
+  await db.transaction((tx) => fill(tx, map, 'old', 1000))
+  await db.checkpoint({ mode: 'restart' })
+  db.transactionSync((tx) => fill(tx, map, 'sync'))
+  t.is(map.get(2999), text('sync', 2999))
+  await db.checkpoint({ mode: 'truncate' })
+  await db.transaction((tx) => {
+    for (let key = 0; key < 3000; key++) if (key % 7 !== 0) tx.delete(map, key)
+  })
+  t.is(map.count(), 429)
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('a transaction too large to run beside others runs under the lock when there is a writer process', async (t) => {
+  const path = temporaryPath(t)
+  const db = await openDatabase(t, path, { ...OPTIONS, writer: 'process' })
+  const map = await db.map<number, string>('m', { key: 'integer', value: 'text' })
+  let runs = 0
+  const values = await Promise.all([
+    map.put(9000, 'before'),
+    db.transaction((tx) => {
+      runs++
+      fill(tx, map, 'large')
+      return tx.get(map, 9000)
+    }),
+    map.put(9001, 'after'),
+  ])
+  t.is(values[1], 'before', 'in the order of the calls')
+  t.true(runs >= 1)
+  t.is(map.count(), 3002)
+  t.is(map.get(2999), text('large', 2999))
+})
