@@ -88,6 +88,19 @@ test('an end mark that goes back is found', async (t) => {
   t.pass()
 })
 
+test('copies of the header that do not agree in the end are found', async (t) => {
+  const { path, probe } = await watched(t)
+  const fd = openSync(`${path}-shm`, 'r+')
+  const changed = Buffer.alloc(4, 0xaa)
+  const sound = Buffer.alloc(4)
+  readSync(fd, sound, 0, 4, END_MARK_OFFSET)
+  writeSync(fd, changed, 0, 4, END_MARK_OFFSET)
+  await probe.end()
+  writeSync(fd, sound, 0, 4, END_MARK_OFFSET)
+  closeSync(fd)
+  t.regex(probe.latest.breaches.at(-1) ?? '', /its copies do not agree/)
+})
+
 test('a backfill above the end mark is found', async (t) => {
   const { path, probe } = await watched(t)
   writeBackfill(path, 1000)

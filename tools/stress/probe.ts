@@ -29,6 +29,8 @@ const DMS = 128
 /** How long a hold lasts: writers wait meanwhile. */
 const HOLD_MS = 1
 const LOOKS_BETWEEN_HOLDS = 20
+/** A last opener may still be at it. */
+const END_TRIES = 500
 const REPORT_EVERY_MS = 250
 const BREACHES_MAX = 50
 
@@ -84,6 +86,7 @@ for (let round = 0; !isEnding; round++) {
   await hold(HOLDS[round % HOLDS.length]!)
   await delay(HOLD_MS)
 }
+await checkEnd()
 clearInterval(timer)
 report()
 process.disconnect()
@@ -118,6 +121,15 @@ function compare(sight: Sight | null): void {
   const isLeftOver = sqlite === 'true' && sight.endMark === 0
   if (sight.backfill > sight.endMark && !isLeftOver) blame(`the backfill is above the end mark: ${describe(sight)}`)
   last = sight
+}
+
+/** The coordinator has opened and read the database, and nothing was written since: whatever a kill left half done has been mended. */
+async function checkEnd(): Promise<void> {
+  for (let tries = 0; tries < END_TRIES; tries++) {
+    if (watch.isGone || watch.look() !== null) return
+    await delay(HOLD_MS)
+  }
+  blame('the header is not readable in the end: its copies do not agree')
 }
 
 function blame(what: string): void {

@@ -41,6 +41,11 @@ export class ShmWatch {
     this.#path = path
   }
 
+  /** Whether the file has been removed: the last one to close has cleaned up. */
+  get isGone(): boolean {
+    return this.#open() === null
+  }
+
   /** @returns null if there is no file now, or its header is being written or not sound */
   look(): Sight | null {
     const before = this.#read()
