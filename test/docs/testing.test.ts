@@ -36,6 +36,13 @@ test('the scripts that testing.md names exist', (t) => {
   for (const name of names) t.true(scripts[name] !== undefined, name)
 })
 
+test('the full tier runs the tests that it is given, with parameters of its own', async (t) => {
+  const { stdout } = await promisify(exec)('node dist/tools/soak/full.js dist/test/support/random.test.js --verbose', {
+    cwd: REPOSITORY,
+  })
+  t.regex(stdout, /tests? passed/)
+})
+
 test('testing.md has the parameters of the full tier', (t) => {
   const source = readFileSync(join(REPOSITORY, 'tools/soak/full.ts'), 'utf8')
   const rows = new Map(

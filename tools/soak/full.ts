@@ -14,7 +14,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   ENDMARK_TEST_SEED: String(Math.floor(Math.random() * 2 ** 31)),
 }
 
-const ava = join(dirname(createRequire(import.meta.url).resolve('ava/package.json')), 'entrypoints', 'cli.mjs')
+const ava = join(dirname(createRequire(import.meta.url).resolve('ava')), 'cli.mjs')
 const parameters = ['--timeout=90m', ...process.argv.slice(2)]
 const child = spawn(process.execPath, [ava, ...parameters], {
   stdio: 'inherit',
