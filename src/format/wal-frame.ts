@@ -58,6 +58,11 @@ export function commitFrameFields(bytes: Uint8Array): {
   }
 }
 
+/** The size of the database in pages after a commit frame; 0: it is none. */
+export function frameCommitMark(bytes: Uint8Array): number {
+  return get32(bytes, COMMIT_MARK_OFFSET)
+}
+
 /** The sums that stand in a frame header. */
 export function readFrameChecksum(bytes: Uint8Array): [checksum1: number, checksum2: number] {
   return [get32(bytes, CHECKSUM1_OFFSET), get32(bytes, CHECKSUM2_OFFSET)]

@@ -2,7 +2,7 @@
  * The pager of one connection: committed states to read from, and batches to write. It joins the snapshots of the
  * log with the pages of the maps.
  */
-import { unsupported } from '../errors.js'
+import { corrupt, unsupported } from '../errors.js'
 import { decodeFileHeader } from '../format/index.js'
 import { frameNumber, pageNumber } from '../units.js'
 import { type Snapshot, Snapshots, type StateName, type Wal } from '../wal/index.js'
@@ -26,6 +26,8 @@ export class Pager {
   /** The reader made for the newest snapshot, shared by all who hold that. */
   #newest: HeldPages | null = null
 
+  /** What main file and log could hold when they were last looked at. */
+  #pageCountMax = 0
   /** Page 1 as it was when it was last found writable. */
   #writablePageOne: Page | null = null
 
@@ -120,6 +122,7 @@ export class Pager {
 
   /** What the file header allowed when the database was opened, SQLite may have changed since: auto-vacuum, for one. */
   #assertWritable(pages: CommittedPages): void {
+    this.#assertPlausibleLength(pages)
     const pageOne = pages.page(PAGE_ONE)
     if (pageOne === this.#writablePageOne) return
     const { mainPath, usableSize } = this.#source
@@ -129,6 +132,15 @@ export class Pager {
       throw unsupported(`${mainPath}: another layout of pages than when it was opened; open it again`)
     }
     this.#writablePageOne = pageOne
+  }
+
+  /** A commit takes over the page count that it finds: with a wrong one it would make damage out of what can be repaired. */
+  #assertPlausibleLength({ pageCount, endMark }: CommittedPages): void {
+    if (pageCount <= this.#pageCountMax) return
+    this.#pageCountMax = this.#wal.pageCountMax(endMark)
+    if (pageCount <= this.#pageCountMax) return
+    const what = `the database claims ${pageCount} pages, where no more than ${this.#pageCountMax} can be`
+    throw corrupt({ file: this.#source.mainPath, page: PAGE_ONE, what })
   }
 
   /**

@@ -9,6 +9,7 @@
  * before (8) costs nothing: all of it is still in the log and is copied again.
  */
 import { assert } from '../assert.js'
+import { corrupt } from '../errors.js'
 import { READ_MARK_UNUSED, READ_SLOT_COUNT } from '../format/index.js'
 import type { Synchronous } from '../units.js'
 import { type FrameNumber, frameNumber, pageNumber } from '../units.js'
@@ -129,6 +130,7 @@ function* copyFrames(
 ): Blocking<void> {
   // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
   wal.log.windows.forgetSize()
+  checkPageCount(wal, header)
   const frames = newestFrames(wal, { start, safe, pageCount: header.pageCount })
   const { pageSize } = wal
   const pagesPerWrite = Math.max(1, Math.min(WRITE_SIZE_BYTES, sliceBytes) / pageSize)
@@ -151,6 +153,20 @@ function* copyFrames(
     copiedBytes = 0
     yield turnStep(wal)
   }
+}
+
+/** The main file is cut or extended to the page count, so that must be right. */
+function checkPageCount(wal: Wal, { endMark, pageCount }: IndexHeader): void {
+  const { index, log } = wal
+  const commitMark = log.commitMark(endMark, wal.pageSize)
+  if (commitMark !== pageCount) {
+    const what = `a database of ${pageCount} pages, where the log ends with ${commitMark}: the wal-index is damaged`
+    throw corrupt({ file: index.file.path, what })
+  }
+  const pageCountMax = wal.pageCountMax(endMark)
+  if (pageCount <= pageCountMax) return
+  const what = `frame ${endMark} makes the database ${pageCount} pages long, where no more than ${pageCountMax} can be`
+  throw corrupt({ file: log.path, what })
 }
 
 interface PageFrame {

@@ -10,6 +10,7 @@ import {
   decodeWalHeader,
   encodeWalHeader,
   FRAME_HEADER_SIZE,
+  frameCommitMark,
   frameCountOf,
   frameOffset,
   framePageNumber,
@@ -71,6 +72,11 @@ export class WalFile {
   /** @throws ENDMARK_CORRUPT if the frame is not one of `page`, as the wal-index says it is */
   checkPage(frame: FrameNumber, page: PageNumber, pageSize: number): void {
     this.#checkPage(this.#view(frame, FRAME_HEADER_SIZE, pageSize), frame, page)
+  }
+
+  /** Pages of the database after this frame; 0: it is no commit frame. */
+  commitMark(frame: FrameNumber, pageSize: number): number {
+    return frameCommitMark(this.#view(frame, FRAME_HEADER_SIZE, pageSize))
   }
 
   #view(frame: FrameNumber, length: number, pageSize: number): Uint8Array {

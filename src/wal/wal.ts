@@ -6,7 +6,8 @@
  * like those of different processes, since each has open file descriptions of its own.
  */
 import { corrupt, EndmarkError, unsupported } from '../errors.js'
-import { NO_FRAME } from '../units.js'
+import { PAGE_SIZE_MAX } from '../format/index.js'
+import { type FrameNumber, NO_FRAME } from '../units.js'
 import { type Blocking, MapWindows, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
 import { tryRecover } from './recovery.js'
@@ -117,6 +118,14 @@ export class Wal {
     }
     if (header.hasForeignVersion()) throw unsupported(`${index.file.path}: a wal-index of another version`)
     return false
+  }
+
+  /**
+   * Most pages that a database can have whose log ends there: each is in the main file or has a frame. The lock-byte page has
+   * neither, so there is a margin of the largest page, as SQLite has it.
+   */
+  pageCountMax(endMark: FrameNumber): number {
+    return Math.ceil((this.main.size() + PAGE_SIZE_MAX) / this.pageSize) + endMark
   }
 
   otherPageSize(pageSize: number): EndmarkError {

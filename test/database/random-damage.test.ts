@@ -18,15 +18,17 @@ const WORKER_FILE = fileURLToPath(new URL('./damage-worker.js', import.meta.url)
 const ROUND_MS_MAX = 15_000
 const MAIN_ROUNDS = Number(process.env.ENDMARK_DAMAGE_ROUNDS ?? 1000)
 const LOG_ROUNDS = MAIN_ROUNDS / 2
+/** Of all rounds together. */
+const ROUNDS_MS_MAX = 300_000 + 300 * MAIN_ROUNDS
 
 test('random damage of the main file never gets past typed errors', async (t) => {
-  t.timeout(300_000)
+  t.timeout(ROUNDS_MS_MAX)
   const files = { main: await soundBytes(), log: null, shm: null }
   await damageInThread(t, { files, rounds: MAIN_ROUNDS, target: 'main' })
 })
 
 test('random damage of the log never gets past typed errors', async (t) => {
-  t.timeout(300_000)
+  t.timeout(ROUNDS_MS_MAX)
   const path = temporaryPath(t)
   writeFileSync(path, await soundBytes())
   const db = await openDatabase(t, path, { autoCheckpoint: 0 })
