@@ -78,6 +78,7 @@ const STRICTER = [
   /UTF-16 text/,
   /reserved serial type/,
   /read version/,
+  /reading a rollback-journal database/,
   /: sqlite_schema row \d+: unknown type/,
   /its SQL is that of|it belongs to table/,
 ]
