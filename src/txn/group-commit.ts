@@ -102,6 +102,8 @@ interface Batch {
 const BATCH_SIZE_BYTES = 8 << 20
 /** A disk whose syncs take no longer than this is waited for on the spot when only one caller waits anyway. */
 const INLINE_SYNC_MAX_MS = 0.3
+/** A disk that was too slow to be waited for is tried again after so long. */
+const SLOW_MS = 2000
 /** WRITE is let go at least this often, for a moment, so that others of ours have a chance to meet it. */
 const HOLD_MAX_MS = 10
 /**
@@ -143,6 +145,8 @@ export class GroupCommit {
   #notBeforeMs = 0
   /** Batches of up to so many transactions may sync on the calling thread. */
   #inlineBatchMax = 1
+  #isBrief = false
+  #slowUntilMs = Number.NEGATIVE_INFINITY
   /** Rest after each batch, as a multiple of its duration. */
   #restFactor = 0
   #batchCount = 0
@@ -201,6 +205,20 @@ export class GroupCommit {
   /** For a process that only commits: batches of up to so many transactions may sync on its event loop. */
   syncInlineUpTo(batchMax: number): void {
     this.#inlineBatchMax = batchMax
+  }
+
+  /**
+   * For a process that has a writer process to turn to: WRITE is not held over turns of the event loop, as user code might block it
+   * meanwhile and with it everybody else. So all syncs are made on the calling thread; once they take long, `isSlow` says so.
+   */
+  keepBrief(isBrief: boolean): void {
+    this.#isBrief = isBrief
+    this.#slowUntilMs = Number.NEGATIVE_INFINITY
+  }
+
+  /** Syncs took too long lately for the calling thread to wait for them. */
+  get isSlow(): boolean {
+    return this.#isBrief && this.#wal.vfs.now() < this.#slowUntilMs
   }
 
   /** Counted since the connection was opened. */
@@ -318,7 +336,7 @@ export class GroupCommit {
   /** Whether these are the ones whom the last batch released: then all of them would wait for each other's sync for ever. */
   #isSplit(): boolean {
     const queue = this.#queue
-    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN) return false
+    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN || this.#isBrief) return false
     return STRENGTH[queue[0]!.synchronous] >= STRENGTH.full && this.#wal.vfs.now() - this.#lastEndMs < SPLIT_WITHIN_MS
   }
 
@@ -448,7 +466,7 @@ export class GroupCommit {
   /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
   #startSync({ written, transactions }: Batch): Promise<void> {
     const { length } = transactions
-    const isForFew = length <= this.#inlineBatchMax && this.#queue.length === 0
+    const isForFew = this.#isBrief || (length <= this.#inlineBatchMax && this.#queue.length === 0)
     this.#lastCount = length
     if (written === null || !isSynced(written)) return DONE
     const { vfs } = this.#wal
@@ -459,7 +477,7 @@ export class GroupCommit {
 
   /** Whether the next batch may be prepared before this one is published. */
   #mayGoOn({ written, pages }: Batch, heldSinceMs: number): boolean {
-    if (written === null || !isSynced(written)) return false
+    if (written === null || !isSynced(written) || this.#isBrief) return false
     if (this.#pauseWantedCount > 0 || this.#restFactor > 0) return false
     const nowMs = this.#wal.vfs.now()
     // A schema is known by its cookie: one that may yet fail must not be.
@@ -545,6 +563,9 @@ export class GroupCommit {
   #measure(durationMs: number): void {
     const average = this.#syncAverageMs
     this.#syncAverageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
+    if (!this.#isBrief || this.#syncAverageMs < INLINE_SYNC_MAX_MS) return
+    this.#slowUntilMs = this.#wal.vfs.now() + SLOW_MS
+    this.#syncAverageMs = Number.POSITIVE_INFINITY
   }
 }
 

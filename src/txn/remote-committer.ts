@@ -155,7 +155,7 @@ export class RemoteCommitter implements Committer {
       if (!this.#isClosing) this.#link.wake()
       return true
     }
-    if (!this.#route.prefersRemote()) return true
+    if (!this.#route.prefersRemote() && !this.#parts.commits.isSlow) return true
     this.#leaveDirect()
     return false
   }
@@ -256,7 +256,7 @@ export class RemoteCommitter implements Committer {
 
   #canForward(): boolean {
     if (this.#held.length + this.#again.length === 0) return false
-    if (this.#state === 'remote' && this.#route.prefersDirect()) this.#leaveRemote()
+    if (this.#state === 'remote' && this.#route.prefersDirect() && !this.#parts.commits.isSlow) this.#leaveRemote()
     return this.#state === 'direct' || this.#state === 'remote'
   }
 
@@ -353,6 +353,7 @@ export class RemoteCommitter implements Committer {
 
   #connected(): void {
     this.#isLinked = true
+    this.#parts.commits.keepBrief(true)
     this.#route.connected()
     const { timeoutMs, vfs } = this.#parts.wal
     if (!Number.isFinite(timeoutMs)) return
@@ -395,6 +396,7 @@ export class RemoteCommitter implements Committer {
   #lost(): void {
     if (!this.#isLinked) return
     this.#isLinked = false
+    this.#parts.commits.keepBrief(false)
     this.#stopWatch?.()
     this.#stopWatch = null
     if (this.#state !== 'remote' && this.#state !== 'toDirect') return

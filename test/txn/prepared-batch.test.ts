@@ -270,3 +270,35 @@ function recovered({ path, hooked }: Pipeline): number[] {
   hooked.hook = hook
   return contents
 }
+
+test('who must be brief holds WRITE over no turn of the event loop, and says when the disk is too slow for that', async (t) => {
+  const { hooked, connection } = await setUp(t)
+  let nowMs = 0
+  hooked.now = () => nowMs
+  connection.commits.keepBrief(true)
+  // The first sync is measured: nothing is known of the disk yet.
+  await connection.fill([2], 2)
+  t.false(connection.commits.isSlow)
+  let isHeld = false
+  let turns = 0
+  hooked.hook = ({ when, operation, mode, path, offset }) => {
+    if (!path.endsWith('-shm') || offset !== 120) return
+    if (operation === 'unlock' && when === 'before') isHeld = false
+    if (operation !== 'tryLock' || when !== 'after' || mode !== 'exclusive') return
+    isHeld = true
+    setImmediate(() => {
+      if (isHeld) turns++
+    })
+  }
+  for (let round = 0; round < 5; round++) {
+    await Promise.all([2, 3, 4, 5].map((page) => connection.fill([page], round)))
+  }
+  t.is(turns, 0)
+  hooked.hook = (event) => {
+    if (isLogSync(event) && event.when === 'after') nowMs += 5
+  }
+  await connection.fill([2], 7)
+  t.true(connection.commits.isSlow)
+  nowMs += 2000
+  t.false(connection.commits.isSlow)
+})
