@@ -59,9 +59,9 @@ export class WorkerProcess {
         resolve(outcome)
       }
       this.#asked.set(command.id, { settle, onPinned })
-      child.send(command, (error) => {
-        if (error !== null) this.#asked.get(command.id)?.settle({ type: 'killed' })
-      })
+      // One that was killed cannot be sent to any more: its `close` tells. Told here, callers would ask on without a turn
+      // of the event loop, and `close` would never come.
+      child.send(command, () => {})
     })
   }
 
