@@ -112,8 +112,12 @@ const HOLD_MAX_MS = 10
  */
 const SPLIT_MIN = 32
 const SPLIT_WITHIN_MS = 1
+/** Where the average begins for whoever must be brief: the first syncs of a log are slower than those that follow. */
+const INLINE_SYNC_GUESS_MS = INLINE_SYNC_MAX_MS / 2
 /** Weight of the newest measurement in the average. */
 const SYNC_AVERAGE_WEIGHT = 0.2
+const BRIEF_AVERAGE_WEIGHT = 0.03
+const BRIEF_SYNC_MAX_MS = 2
 
 const DONE = Promise.resolve()
 
@@ -214,6 +218,7 @@ export class GroupCommit {
   keepBrief(isBrief: boolean): void {
     this.#isBrief = isBrief
     this.#slowUntilMs = Number.NEGATIVE_INFINITY
+    if (isBrief) this.#syncAverageMs = Math.min(this.#syncAverageMs, INLINE_SYNC_GUESS_MS)
   }
 
   /** Syncs took too long lately for the calling thread to wait for them. */
@@ -559,13 +564,22 @@ export class GroupCommit {
     }
   }
 
-  /** Running average over appends; starts at the first one. */
+  /** Running average over syncs; starts at the first one. */
   #measure(durationMs: number): void {
     const average = this.#syncAverageMs
+    if (this.#isBrief) {
+      this.#measureBrief(average, durationMs)
+      return
+    }
     this.#syncAverageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
-    if (!this.#isBrief || this.#syncAverageMs < INLINE_SYNC_MAX_MS) return
+  }
+
+  /** Slowly, and no sync counts for much: one in a hundred takes ten times as long as the others. */
+  #measureBrief(average: number, durationMs: number): void {
+    this.#syncAverageMs = average + (Math.min(durationMs, BRIEF_SYNC_MAX_MS) - average) * BRIEF_AVERAGE_WEIGHT
+    if (this.#syncAverageMs < INLINE_SYNC_MAX_MS) return
     this.#slowUntilMs = this.#wal.vfs.now() + SLOW_MS
-    this.#syncAverageMs = Number.POSITIVE_INFINITY
+    this.#syncAverageMs = INLINE_SYNC_GUESS_MS
   }
 }
 

@@ -276,8 +276,6 @@ test('who must be brief holds WRITE over no turn of the event loop, and says whe
   let nowMs = 0
   hooked.now = () => nowMs
   connection.commits.keepBrief(true)
-  // The first sync is measured: nothing is known of the disk yet.
-  await connection.fill([2], 2)
   t.false(connection.commits.isSlow)
   let isHeld = false
   let turns = 0
@@ -298,6 +296,8 @@ test('who must be brief holds WRITE over no turn of the event loop, and says whe
     if (isLogSync(event) && event.when === 'after') nowMs += 5
   }
   await connection.fill([2], 7)
+  t.false(connection.commits.isSlow, 'one slow sync is none')
+  for (let round = 0; round < 10 && !connection.commits.isSlow; round++) await connection.fill([2], 7)
   t.true(connection.commits.isSlow)
   nowMs += 2000
   t.false(connection.commits.isSlow)
