@@ -211,7 +211,7 @@ export abstract class Store<
       const bounds =
         definition.treeKind === 'index'
           ? keyBounds(codec, options)
-          : resolveBounds(options, (bound) => codec.rowidOf(bound as unknown as Key))
+          : resolveBounds(options, (bound) => codec.rowidOf(keyOfBound<Key>(bound)))
       const rangeLog = log?.rangeBegan(this.name, definition.layoutDigest, plainBounds(codec, options)) ?? null
       const source = { pages, definition, release, holder, log: rangeLog }
       if (definition.treeKind === 'index') return new RecordRange(source, bounds as Bounds<SearchKey>, decoder(codec))
@@ -258,11 +258,19 @@ export abstract class Store<
 
 const UNOBSERVED = { holder: null, log: null } as const
 
+/**
+ * A bound of a rowid table is a key. Unchecked by types: of which kind the store is shows only when it is opened, and `rowidOf` refuses
+ * at run time what is no key.
+ */
+function keyOfBound<Key>(bound: unknown): Key {
+  return bound as Key
+}
+
 /** The same bounds as data. */
 function plainBounds<Key, Bound>(codec: StoreCodec<Key, unknown, unknown>, options: RangeOptions<Bound>): PlainBounds {
   const isIndex = codec.definition.treeKind === 'index'
   const { lower, isLowerOpen, upper, isUpperOpen, reverse } = resolveBounds(options, (bound) =>
-    encodeRecord(isIndex ? codec.boundValues(bound) : [codec.rowidOf(bound as unknown as Key)]),
+    encodeRecord(isIndex ? codec.boundValues(bound) : [codec.rowidOf(keyOfBound<Key>(bound))]),
   )
   return { lower, isLowerOpen, upper, isUpperOpen, reverse }
 }
