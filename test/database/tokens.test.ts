@@ -50,7 +50,7 @@ test('a worker thread opens the state of the main thread', async (t) => {
   await map.put(1, 'now')
   const source = `
     const { parentPort, workerData } = require('node:worker_threads')
-    import(workerData.library).then(async ({ open }) => {
+    import(workerData.endmark).then(async ({ open }) => {
       const db = await open(workerData.path, { writer: 'inline' })
       const store = await db.map('m')
       const snapshot = db.snapshot({ token: workerData.token })
@@ -58,7 +58,7 @@ test('a worker thread opens the state of the main thread', async (t) => {
       await db.close()
       parentPort.postMessage(value)
     })`
-  const worker = new Worker(source, { eval: true, workerData: { library: LIBRARY, path, token: snapshot.token } })
+  const worker = new Worker(source, { eval: true, workerData: { endmark: LIBRARY, path, token: snapshot.token } })
   const value = await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
   await worker.terminate()
   t.is(value, 'then')

@@ -26,15 +26,17 @@ function connectTwo(t: ExecutionContext, isSqliteAttached: boolean | null): read
   return [one, two]
 }
 
+function beginBatch({ wal }: Connection, gap: WriteGap): void {
+  wal.locks.tryExclusive('WRITE')
+  wal.index.readHeader(wal.header)
+  gap.locked()
+  wal.locks.releaseExclusive('WRITE')
+}
+
 /** The gap after a streak in which `two` has committed or not, and before which it was asked for SQLite. */
 async function gapAfter(one: Connection, two: Connection | null): Promise<number> {
   const gap = new WriteGap(one.wal)
-  const batch = () => {
-    one.wal.locks.tryExclusive('WRITE')
-    one.wal.index.readHeader(one.wal.header)
-    gap.locked()
-    one.wal.locks.releaseExclusive('WRITE')
-  }
+  const batch = () => beginBatch(one, gap)
   await asked(gap, one.wal.vfs.now())
   batch()
   two?.fillSync([2], 1)
@@ -89,12 +91,7 @@ test('checkpoints and restarts of the log are not taken for commits of others', 
   const expected = await gapAfter(one, null)
   two.fillSync([2], 1)
   const gap = new WriteGap(one.wal)
-  const batch = () => {
-    one.wal.locks.tryExclusive('WRITE')
-    one.wal.index.readHeader(one.wal.header)
-    gap.locked()
-    one.wal.locks.releaseExclusive('WRITE')
-  }
+  const batch = () => beginBatch(one, gap)
   await asked(gap, one.wal.vfs.now())
   batch()
   two.checkpointSync('truncate')
