@@ -24,6 +24,7 @@ import {
   encodeCancel,
   encodeCheckpoint,
   encodeHello,
+  encodeWatch,
   PRELUDE,
   readRefusal,
   readWelcome,
@@ -32,6 +33,7 @@ import { ProtocolError, ScalarReader } from './message-codec.js'
 import { MessageReader } from './message-reader.js'
 import {
   ANSWERS,
+  CHANGED,
   GOODBYE,
   HANDSHAKE_SIZE_MAX,
   HANDSHAKE_TIMEOUT_MS,
@@ -90,6 +92,7 @@ export class ClientLink implements WriterLink {
   #failure: unknown = null
   #isRefused = false
   #isFlushScheduled = false
+  #isWatching = false
   #acknowledged = 0
   #unanswered = 0
   #lastSent = 0
@@ -186,6 +189,12 @@ export class ClientLink implements WriterLink {
     if (this.#state === 'connected') this.#socket!.write(encodeCheckpoint())
   }
 
+  watch(isWatching: boolean): void {
+    if (this.#isWatching !== isWatching && this.#state === 'connected') this.#socket!.write(encodeWatch(isWatching))
+    this.#isWatching = isWatching
+    if (isWatching) this.wake()
+  }
+
   abandon(why: string): void {
     if (this.#state !== 'connected' && this.#state !== 'connecting') return
     this.#lose(new EndmarkError('ENDMARK_BUSY', `the connection to the writer process was given up: ${why}`))
@@ -257,7 +266,10 @@ export class ClientLink implements WriterLink {
       const { code, message } = readRefusal(fields)
       this.#refused(new EndmarkError(code, message))
     } else if (this.#state === 'connected' && type === ANSWERS) this.#readAnswers(socket, fields)
-    else if (this.#state === 'connected' && type === GOODBYE) {
+    else if (this.#state === 'connected' && type === CHANGED) {
+      fields.end()
+      this.#handlers.changed()
+    } else if (this.#state === 'connected' && type === GOODBYE) {
       fields.end()
       this.#lose(new EndmarkError('ENDMARK_CLOSED', 'the writer process has ended'))
     } else throw new ProtocolError(`a message of type ${String(type)}`)
@@ -283,6 +295,7 @@ export class ClientLink implements WriterLink {
     this.#unanswered = 0
     this.#pace.connected()
     socket.unref()
+    if (this.#isWatching) socket.write(encodeWatch(true))
     this.#handlers.connected()
   }
 

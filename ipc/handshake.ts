@@ -8,6 +8,7 @@ import { encodeMessage, ProtocolError, type ScalarReader } from './message-codec
 import {
   BYE,
   CANCEL,
+  CHANGED,
   CHECKPOINT,
   CLIENT_ID_BOUND,
   CLIENT_ID_MIN,
@@ -18,6 +19,7 @@ import {
   PROTOCOL_VERSION,
   REFUSAL,
   type Refusal,
+  WATCH,
   WELCOME,
   type Welcome,
 } from './protocol.js'
@@ -74,6 +76,14 @@ export function encodeCancel(number: number): Uint8Array {
 
 export function encodeCheckpoint(): Uint8Array {
   return encodeMessage([CHECKPOINT])
+}
+
+export function encodeWatch(isWatching: boolean): Uint8Array {
+  return encodeMessage([WATCH, isWatching])
+}
+
+export function encodeChanged(): Uint8Array {
+  return encodeMessage([CHANGED])
 }
 
 export function encodeBye(): Uint8Array {

@@ -9,8 +9,8 @@
  * So a body of many small requests is compact and cheap to read, and what is dangerous about a general format
  * in hostile hands (depth, extensions, objects with keys of the sender's choice) is refused before it is decoded.
  *
- *   client: prelude, hello ──► (requests | cancel | checkpoint)* ──► bye
- *   server: prelude, welcome | refusal ──► answers* ──► goodbye
+ *   client: prelude, hello ──► (requests | cancel | checkpoint | watch)* ──► bye
+ *   server: prelude, welcome | refusal ──► (answers | changed)* ──► goodbye
  *
  * Only one user's processes can open the socket (mode 0600). Every limit below is kept all the same, by each side
  * against the other: a broken peer costs its connection and nothing else.
@@ -20,7 +20,7 @@ import type { ErrorCode } from '../src/errors.js'
 import type { FileIdentity } from '../src/vfs/index.js'
 
 /** Rises with every change that an older peer would misread. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 const MAGIC = new TextEncoder().encode('endmark-ipc\0')
 export const PRELUDE_SIZE = MAGIC.length + 4
@@ -65,10 +65,12 @@ export const REQUESTS = 2
 export const CANCEL = 3
 export const CHECKPOINT = 4
 export const BYE = 5
+export const WATCH = 6
 export const WELCOME = 64
 export const REFUSAL = 65
 export const ANSWERS = 66
 export const GOODBYE = 67
+export const CHANGED = 68
 
 /** `clientId` is locked on the -shm (client-lock.ts); `file` is the main file that the client has open. */
 export interface Hello {

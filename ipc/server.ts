@@ -61,6 +61,8 @@ export class WriterServer {
   #lastSentMs = Number.NEGATIVE_INFINITY
   #otherSentMs = Number.NEGATIVE_INFINITY
   #commits = 0
+  /** How many of them clients that watch have been told of. */
+  #toldCommits = 0
   #batches = 0
   #idleSinceMs = performance.now()
   #sweepTimer: NodeJS.Timeout | null = null
@@ -184,6 +186,9 @@ export class WriterServer {
     const sessions = this.#waiting.splice(0)
     this.#isShared = sessions.length > 1 || this.#isBusyBeside(sessions[0])
     for (const session of sessions) session.flush()
+    if (this.#toldCommits === this.#commits) return
+    this.#toldCommits = this.#commits
+    for (const session of this.#sessions) session.tellChanged()
   }
 
   #closed(session: Session, isDone: boolean): void {

@@ -21,7 +21,7 @@ import { assert } from '../src/assert.js'
 import { EndmarkError } from '../src/errors.js'
 import type { ClientHandle, Outcome } from '../src/txn/index.js'
 import { AnswerWriter } from './answer-codec.js'
-import { encodeGoodbye, encodeRefusal, encodeWelcome, PRELUDE, readHello } from './handshake.js'
+import { encodeChanged, encodeGoodbye, encodeRefusal, encodeWelcome, PRELUDE, readHello } from './handshake.js'
 import { ProtocolError, ScalarReader } from './message-codec.js'
 import { MessageReader } from './message-reader.js'
 import {
@@ -39,6 +39,7 @@ import {
   REQUESTS,
   type Refusal,
   UNREAD_ANSWERS_SIZE_MAX,
+  WATCH,
 } from './protocol.js'
 import { RequestReader } from './request-codec.js'
 
@@ -88,6 +89,10 @@ export class Session {
   readonly #inFlight: InFlight[] = []
   #inFlightSize = 0
   #isPaused = false
+  #isWatching = false
+  #isTellingChanged = false
+  /** There were commits since. */
+  #owesChanged = false
 
   constructor(socket: Socket, host: SessionHost) {
     this.#socket = socket
@@ -133,6 +138,23 @@ export class Session {
     this.#socket.write(this.#answers.take(this.#host.othersActive(this)))
     this.#sayGoodbyeIfDone()
     this.#controlFlow()
+  }
+
+  /**
+   * There were commits: tells a client that watches. While the last word of that waits for room in the socket, the next one does
+   * for the last, and is one for all of them: nothing adds up.
+   */
+  tellChanged(): void {
+    if (!this.#isWatching || this.#state !== 'serving') return
+    this.#owesChanged = this.#isTellingChanged
+    if (this.#isTellingChanged) return
+    this.#isTellingChanged = true
+    this.#socket.write(encodeChanged(), this.#toldChanged)
+  }
+
+  readonly #toldChanged = (): void => {
+    this.#isTellingChanged = false
+    if (this.#owesChanged) this.tellChanged()
   }
 
   /** Ends the session at once. */
@@ -236,6 +258,10 @@ export class Session {
       case CHECKPOINT:
         fields.end()
         this.#host.checkpointRequested()
+        break
+      case WATCH:
+        this.#isWatching = fields.boolean()
+        fields.end()
         break
       case BYE:
         fields.end()

@@ -8,7 +8,14 @@
 import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
 import { EndmarkError, invalidArgument } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
-import { type ResolvedOptions, requireSynchronous, resolveSnapshotOptions, type SnapshotOptions } from './options.js'
+import {
+  type ResolvedOptions,
+  requireSynchronous,
+  resolveSnapshotOptions,
+  resolveWatchOptions,
+  type SnapshotOptions,
+  type WatchOptions,
+} from './options.js'
 import { dirtyPagesMax, type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
@@ -27,6 +34,7 @@ import {
   refuseReservedName,
   type Schema,
   SchemaCache,
+  Store,
   type StoreHost,
   type StoreInfo,
   Table,
@@ -39,6 +47,8 @@ import {
   BackgroundCheckpoint,
   type BackgroundCheckpointOptions,
   BatchSchemas,
+  type Change,
+  ChangeFeed,
   ClientCommits,
   type CommitCounts,
   CommitRequests,
@@ -159,6 +169,7 @@ export class Database {
   readonly #registry: ReaderRegistry
   readonly #held: HeldSnapshots<Pin>
   readonly #longReaders: LongReaders
+  readonly #feed: ChangeFeed
   /** The schema that is known of the state with this header. */
   #knownSchema: Schema | null = null
   readonly #knownHeader = new IndexHeader()
@@ -205,6 +216,11 @@ export class Database {
       betweenBatches: (work) => commits.between(work),
       delegate: () => this.#delegateCheckpoint() || this.#askForCheckpoint(),
     })
+    this.#feed = new ChangeFeed({
+      wal,
+      pager: this.#pager,
+      subscribe: (isWatching) => this.#committer.watch(isWatching),
+    })
     const room = new LogRoom(wal, this.#pager, {
       limitBytes: options.walLimit,
       synchronous,
@@ -230,6 +246,7 @@ export class Database {
         afterCommit: (commit) => {
           this.#autoCheckpoint.afterCommit(commit)
           longReaders.look()
+          this.#feed.wake()
         },
       },
       options.dirtyLimit,
@@ -384,6 +401,21 @@ export class Database {
     return this
   }
 
+  /**
+   * The commits from now on, of every process, SQLite's included, in their order: which stores were touched, and under which keys, as
+   * far as that can be found out. One that a slow consumer has let pass is told together with later ones. The iterator ends
+   * with `return()`, as by leaving its loop, and when the Database is closed. While a change is awaited, the process stays alive.
+   * @throws ENDMARK_INVALID_ARGUMENT; ENDMARK_CLOSED. What is awaited rejects with an AbortError if `signal` aborts, and as
+   *   reads do if the newest state cannot be read; that ends the watch
+   */
+  watch(options: WatchOptions = {}): AsyncIterableIterator<Change> & AsyncDisposable {
+    const { stores, signal } = resolveWatchOptions(options)
+    if (this.#closing !== null) throw this.#closed()
+    for (const store of stores ?? []) if (store instanceof Store) store.assertOf(this.#host)
+    const names = stores?.map((store) => (typeof store === 'string' ? store : store.name)) ?? null
+    return this.#feed.open(names, signal)
+  }
+
   /** Pages, log, backfill and read marks as they are now; counts of this Database. */
   stats(): DatabaseStats {
     const pages = this.#turn.current()
@@ -466,6 +498,7 @@ export class Database {
   }
 
   async #close(): Promise<void> {
+    this.#feed.close()
     // Before all else: a checkpoint, and the commits behind it, may be waiting for just these.
     this.#releasePins()
     await this.#committer.close()
@@ -548,6 +581,7 @@ export class Database {
       openLink,
       record: (fn) => recordTransaction(parts, fn),
       newestPages: () => this.#turn.current(),
+      changed: () => this.#feed.wake(),
     })
   }
 
@@ -595,8 +629,12 @@ export class Database {
   }
 
   #assertWritable(): void {
-    if (this.#closing !== null) throw new EndmarkError('ENDMARK_CLOSED', `the Database ${this.path} has been closed`)
+    if (this.#closing !== null) throw this.#closed()
     if (this.#options.readOnly) throw new EndmarkError('ENDMARK_READONLY', `${this.path} was opened with readOnly`)
+  }
+
+  #closed(): EndmarkError {
+    return new EndmarkError('ENDMARK_CLOSED', `the Database ${this.path} has been closed`)
   }
 
   async #ensureStore(name: string, wanted: NewStore | undefined): Promise<Schema> {

@@ -102,7 +102,7 @@ async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
 export type { CheckOptions, CheckProgress, CheckReport, Finding } from './check/index.js'
 export type { CheckpointReport, CheckpointRequest, Database } from './database.js'
 export { EndmarkError, ERROR_CODES, type ErrorCode } from './errors.js'
-export type { OpenOptions, SnapshotOptions } from './options.js'
+export type { OpenOptions, SnapshotOptions, WatchOptions } from './options.js'
 export type { DatabaseStats } from './stats.js'
 export type {
   ColumnType,
@@ -114,11 +114,12 @@ export type {
   MapOptions,
   OrderedMap,
   RangeOptions,
+  StoreChange,
   StoreInfo,
   Table,
   TableKey,
   TableOptions,
 } from './store/index.js'
-export type { LongReader, Snapshot, Transaction } from './txn/index.js'
+export type { Change, LongReader, Snapshot, Transaction } from './txn/index.js'
 export type { Synchronous } from './units.js'
 export type { ReaderInfo } from './wal/index.js'

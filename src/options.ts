@@ -50,6 +50,14 @@ export interface SnapshotOptions {
   readonly token?: string
 }
 
+/** Options of `Database.watch`. */
+export interface WatchOptions {
+  /** Names or handles of stores; one that is not there yet counts once it is. Default: all, and commits that touch none. */
+  readonly stores?: readonly (string | { readonly name: string })[]
+  /** Ends the watch: what is awaited rejects with an AbortError. */
+  readonly signal?: AbortSignal
+}
+
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
 
 const DEFAULTS: ResolvedOptions = {
@@ -109,6 +117,25 @@ export function resolveSnapshotOptions(given: SnapshotOptions): SnapshotOptions 
   const { label } = given
   if (label !== undefined && typeof label !== 'string') throw invalidArgument(`label is a string, not ${show(label)}`)
   return given
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT */
+export function resolveWatchOptions(given: WatchOptions): WatchOptions {
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
+  for (const name of Object.keys(given)) {
+    if (name !== 'stores' && name !== 'signal')
+      throw invalidArgument(`there is no option ${show(name)}; known: stores, signal`)
+  }
+  const { stores, signal } = given
+  if (stores !== undefined && !(Array.isArray(stores) && stores.length > 0 && stores.every(isStoreOrName)))
+    throw invalidArgument(`stores is an array of names or handles that is not empty, not ${show(stores)}`)
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgument(`signal is an AbortSignal, not ${show(signal)}`)
+  return given
+}
+
+function isStoreOrName(store: unknown): boolean {
+  return typeof store === 'string' || (typeof store === 'object' && store !== null && 'name' in store)
 }
 
 function requireBoolean(name: string, value: unknown): void {

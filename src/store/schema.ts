@@ -75,12 +75,19 @@ export class Schema {
     return this.#rows.filter((row) => foldName(row.table) === folded)
   }
 
+  /** Everything there is, in the order of creation. */
+  get rows(): readonly SchemaRow[] {
+    return this.#rows
+  }
+
   /** Every table there is, in the order of creation, except SQLite's own and ours. */
   stores(): StoreInfo[] {
-    const isUsers = ({ type, name }: SchemaRow) =>
-      type === 'table' && !foldName(name).startsWith('sqlite_') && !isReservedName(name)
-    return this.#rows.filter(isUsers).map((row) => this.#stores.get(row.name)!.info())
+    return this.#rows.filter(isUsersTable).map((row) => this.#stores.get(row.name)!.info())
   }
+}
+
+export function isUsersTable({ type, name }: SchemaRow): boolean {
+  return type === 'table' && !foldName(name).startsWith('sqlite_') && !isReservedName(name)
 }
 
 function defineStore(table: SchemaRow, rows: readonly SchemaRow[], ignoresDescending: boolean): StoreDefinition {

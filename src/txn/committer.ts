@@ -25,6 +25,8 @@ export interface Committer {
   close(): Promise<void>
   /** Asks the writer process for a checkpoint. @returns false if there is none: whoever asks does it */
   requestCheckpoint(): boolean
+  /** Wants word of what the writer process commits, if there is one, or no longer. */
+  watch(isWatching: boolean): void
   /** A batch of this Database begins: WRITE is held, and the newest header is known. */
   locked(): void
   /** A batch of this Database was published; WRITE is still held. */

@@ -1,6 +1,8 @@
 export { AutoCheckpoint } from './auto-checkpoint.js'
 export { BackgroundCheckpoint, type BackgroundCheckpointOptions, type CheckpointPace } from './background-checkpoint.js'
 export { BatchSchemas } from './batch-schemas.js'
+export { ChangeFeed } from './change-feed.js'
+export type { Change } from './change-reader.js'
 export { ClientCommits, type ClientRecord } from './client-commits.js'
 export type { Committer } from './committer.js'
 export { type CommitCounts, type CommitOptions, GroupCommit } from './group-commit.js'

@@ -48,6 +48,8 @@ export class InlineCommitter implements Committer {
     return false
   }
 
+  watch(): void {}
+
   locked(): void {}
 
   published(): void {}

@@ -26,6 +26,7 @@ export class LazyLink implements WriterLink {
   /** The loading under way. */
   #loading: Promise<void> | null = null
   #failure: unknown = null
+  #isWatching = false
   #isClosed = false
 
   constructor(path: string, handlers: WriterLinkHandlers, parts: LazyLinkParts) {
@@ -75,6 +76,12 @@ export class LazyLink implements WriterLink {
     this.#loaded().requestCheckpoint()
   }
 
+  watch(isWatching: boolean): void {
+    this.#isWatching = isWatching
+    if (this.#link !== null) this.#link.watch(isWatching)
+    else if (isWatching) this.wake()
+  }
+
   abandon(why: string): void {
     this.#loaded().abandon(why)
   }
@@ -92,7 +99,8 @@ export class LazyLink implements WriterLink {
       if (this.#isClosed) return
       this.#link = openLink(this.#path, this.#handlers)
       this.#failure = null
-      this.#link.wake()
+      if (this.#isWatching) this.#link.watch(true)
+      else this.#link.wake()
     } catch (error) {
       this.#failure = error
     } finally {

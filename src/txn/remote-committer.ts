@@ -47,6 +47,8 @@ export interface RemoteCommitterParts {
   readonly record: <T>(fn: (tx: Transaction) => T) => RecordedTransaction<T> | null
   readonly clientCommits: ClientCommits
   readonly newestPages: () => PageReader
+  /** Called when the writer process says that it has committed something. */
+  readonly changed: () => void
 }
 
 /** So often a function runs on a snapshot before it gets the lock. */
@@ -94,6 +96,7 @@ export class RemoteCommitter implements Committer {
     this.#link = parts.openLink(parts.path, {
       connected: () => this.#connected(),
       answered: (number, outcome, othersActive) => this.#answered(number, outcome, othersActive),
+      changed: () => parts.changed(),
       lost: () => this.#lost(),
     })
   }
@@ -133,6 +136,10 @@ export class RemoteCommitter implements Committer {
   requestCheckpoint(): boolean {
     if (this.#isLinked) this.#link.requestCheckpoint()
     return this.#isLinked
+  }
+
+  watch(isWatching: boolean): void {
+    if (!this.#isClosing) this.#link.watch(isWatching)
   }
 
   locked(): void {
@@ -370,6 +377,7 @@ export class RemoteCommitter implements Committer {
     this.#answeredNumber = number
     this.#link.acknowledge(number)
     this.#route.answered(othersActive)
+    if (outcome.kind === 'committed') this.#parts.changed()
     if (commit.task.fn !== null) this.#route.validated(outcome.kind === 'conflict')
     if (outcome.kind === 'conflict') this.#runAgain(commit)
     else settle(commit, settlementOf(commit, outcome))

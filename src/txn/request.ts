@@ -92,6 +92,8 @@ export interface WriterLink {
   acknowledge(upTo: number): void
   /** The log has grown by enough frames for a checkpoint: says so to the writer process. */
   requestCheckpoint(): void
+  /** Wants to hear of commits through `changed`, or no longer; tries to connect for that, if it is time to try again. */
+  watch(isWatching: boolean): void
   /** Closes the connection as broken: the handlers hear `lost`, and what has no answer is in doubt. */
   abandon(why: string): void
   /** Says goodbye; resolves when the connection is closed. Nothing may be waiting for an answer. */
@@ -106,6 +108,8 @@ export interface WriterLinkHandlers {
   connected(): void
   /** `othersActive`: other clients have sent requests lately, so that going through the writer process pays. */
   answered(number: number, outcome: Outcome, othersActive: boolean): void
+  /** The writer process has committed something since it last said so. */
+  changed(): void
   /** The connection is gone: whatever has no answer yet is in doubt. */
   lost(): void
 }

@@ -65,6 +65,15 @@ export class FrameMap {
     return frame as FrameNumber
   }
 
+  /** The oldest frame of a page, for one whose frames are all past some end mark: 0 if it has none. */
+  oldest(page: PageNumber): FrameNumber {
+    let oldest: number = NO_FRAME
+    for (let frame: number = this.newest(page); frame > this.base; frame = this.#previous[frame - this.base - 1]!) {
+      oldest = frame
+    }
+    return oldest as FrameNumber
+  }
+
   /** Calls `visit` for each page that has a frame here. */
   forEachPage(visit: (page: PageNumber) => void): void {
     for (let at = 0; at < this.#pairs.length; at += 2) {

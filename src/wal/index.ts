@@ -3,6 +3,7 @@ export { type Blocking, type BlockingStep, runAsync, runCancellable, runSync } f
 export { type Attachment, type AttachOptions, attach, detach } from './attach.js'
 export { checkLog, type LogFinding } from './check-log.js'
 export { type CheckpointMode, type CheckpointOptions, type CheckpointResult, checkpoint } from './checkpoint.js'
+export { CommitHistory } from './commit-history.js'
 export type { FrameMap } from './frame-map.js'
 export { IndexHeader } from './index-header.js'
 export { type AppendedBatch, type CommitBatch, type FramePage, LogAppender } from './log-append.js'

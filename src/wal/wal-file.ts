@@ -7,6 +7,7 @@
 
 import { corrupt } from '../errors.js'
 import {
+  commitFrameFields,
   decodeWalHeader,
   encodeWalHeader,
   FRAME_HEADER_SIZE,
@@ -77,6 +78,11 @@ export class WalFile {
   /** Pages of the database after this frame; 0: it is no commit frame. */
   commitMark(frame: FrameNumber, pageSize: number): number {
     return frameCommitMark(this.#view(frame, FRAME_HEADER_SIZE, pageSize))
+  }
+
+  /** What the header of this frame says of the state that ends with it. */
+  commitFields(frame: FrameNumber, pageSize: number): ReturnType<typeof commitFrameFields> {
+    return commitFrameFields(this.#view(frame, FRAME_HEADER_SIZE, pageSize))
   }
 
   #view(frame: FrameNumber, length: number, pageSize: number): Uint8Array {

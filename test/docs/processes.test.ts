@@ -8,7 +8,7 @@ const constants: Readonly<Record<string, unknown>> = { ...protocol }
 
 test('processes.md has every type of message with its number', (t) => {
   const rows = [...section(document, 'Messages').matchAll(/^\| (\d+) \| `(\w+)` \|/gm)]
-  t.is(rows.length, 9)
+  t.is(rows.length, 11)
   for (const [, number, name = ''] of rows) t.is(constants[name], Number(number), name)
 })
 

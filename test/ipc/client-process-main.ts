@@ -19,6 +19,7 @@ if (what === 'idle') {
       process.send?.({ answered: true })
       process.disconnect()
     },
+    changed: () => {},
     lost: () => {},
   })
   await link.ready(5000)

@@ -56,6 +56,7 @@ export class HeardLink {
   othersActive = false
   connectedCount = 0
   lostCount = 0
+  changedCount = 0
   #number = 0
   onAnswer: (number: number) => void = () => {}
 
@@ -71,6 +72,9 @@ export class HeardLink {
           this.order.push(number)
           this.othersActive = othersActive
           this.onAnswer(number)
+        },
+        changed: () => {
+          this.changedCount++
         },
         lost: () => {
           this.lostCount++

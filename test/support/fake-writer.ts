@@ -161,6 +161,9 @@ export class FakeLink implements WriterLink {
     this.#writer.checkpointRequests++
   }
 
+  /** Nobody is told of commits: whoever watches has to look. */
+  watch(): void {}
+
   abandon(why: string): void {
     this.abandonedBecause = why
     this.break(why)
