@@ -60,9 +60,10 @@ export function publishEmptyLog(wal: Wal): void {
   locks.assertHeld('WRITE')
   locks.assertHeld('CKPT')
   index.backfill = NO_FRAME
-  index.backfillAttempted = NO_FRAME
   header.restart((header.salt1 + 1) >>> 0, wal.vfs.random32())
   index.publish(header)
+  // Not before: if we die, the old log must not claim that nothing of it was ever copied (SNAP-6, WATCH-2).
+  index.backfillAttempted = NO_FRAME
   for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
     locks.assertReadExclusive(slot)
     index.setReadMark(slot, slot === 1 ? 0 : READ_MARK_UNUSED)

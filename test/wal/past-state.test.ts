@@ -234,3 +234,23 @@ test('random commits, checkpoints, crashes and holders: a state taken by name is
   }
   t.true(found > 50 && missed > 5, `${found} found, ${missed} missed`)
 })
+
+/**
+ * A process died after it had put `backfill` and `backfillAttempted` back for the new log, and before it published that: the old
+ * log then claimed that nothing of it had been copied, and earlier states of it were given out with later pages.
+ */
+test('a past state is not to be had again because someone died while starting the log over', (t) => {
+  const { open } = setUp(t)
+  const [writer, reader, checkpointer] = [open(), open(), open()]
+  const early = commit(writer, [2, 3], 1)
+  commit(writer, [3], 2)
+  checkpointer.checkpointSync('full')
+  const dying = open()
+  dying.wal.index.publish = () => {
+    throw new Error('killed')
+  }
+  t.throws(() => dying.fillSync([2], 3), { message: 'killed' })
+  dying.vanish()
+  t.is(Number(writer.wal.index.backfill), 0, 'it had begun')
+  t.is(acquirePast(reader, early.name), null)
+})
