@@ -135,7 +135,8 @@ export function resolveWatchOptions(given: WatchOptions): WatchOptions {
 }
 
 function isStoreOrName(store: unknown): boolean {
-  return typeof store === 'string' || (typeof store === 'object' && store !== null && 'name' in store)
+  if (typeof store === 'string') return true
+  return typeof store === 'object' && store !== null && 'name' in store && typeof store.name === 'string'
 }
 
 function requireBoolean(name: string, value: unknown): void {

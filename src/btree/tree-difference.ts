@@ -12,9 +12,10 @@
 import { Cell, CHILD_SIZE, cellOffset, cellSize, INDEX_INTERIOR, readCell, TABLE_INTERIOR } from '../format/index.js'
 import type { Page, PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
-import { overflowPages, readPayload } from './overflow-chain.js'
+import { readPayload } from './overflow-chain.js'
 import { Payload } from './payload.js'
 import { childNumber, leafKindOf, type Rowid, type TreeKind, treePage } from './tree-page.js'
+import { CHAIN_PAGES_MAX, chainOfCell } from './unowned-pages.js'
 
 /** One state of the tree. */
 export interface TreeSide {
@@ -27,6 +28,8 @@ export interface DifferenceOptions {
   readonly kind: TreeKind
   /** Pages that both sides may take together. */
   readonly pagesMax: number
+  /** Entries of a side that are compared. */
+  readonly entriesMax: number
   /** Pages of the later state that were written and are no b-tree pages: parts of overflow chains, for one. */
   readonly rewritten: ReadonlySet<PageNumber>
   /**
@@ -45,35 +48,53 @@ const cell = new Cell()
 const payload = new Payload()
 
 /**
- * @returns false, with some entries told, if the sides have more pages than allowed
+ * @returns false, with some entries told, if there is more to compare than allowed
  * @throws ENDMARK_CORRUPT
  */
 export function differingEntries(before: TreeSide, after: TreeSide, options: DifferenceOptions): boolean {
   const leafKind = leafKindOf(options.kind)
   const old = new Side(before, leafKind)
   const young = new Side(after, leafKind)
-  const { pagesMax } = options
+  const { pagesMax, entriesMax } = options
   while (old.takeMissing(young, pagesMax) || young.takeMissing(old, pagesMax)) {}
   if (old.found.size + young.found.size > pagesMax) return false
   const gone = old.entries(young, options)
-  for (const [bytes, place] of young.entries(old, options)) {
+  const come = young.entries(old, options)
+  if (gone.size > entriesMax || come.size > entriesMax) return false
+  const chains = new WrittenChains(after.pages, options.rewritten)
+  for (const [bytes, place] of come) {
     const counterpart = gone.get(bytes)
     gone.delete(bytes)
-    if (counterpart !== undefined && !isRewritten(after.pages, place, options)) continue
+    if (counterpart !== undefined && !chains.has(place)) continue
     tell(after.pages, place, options)
     // Its chain may have been another entry's: of an index, then, the key need not be the same.
     if (counterpart !== undefined) tell(before.pages, counterpart, options)
   }
   for (const place of gone.values()) tell(before.pages, place, options)
-  return true
+  return !chains.areTooLong
 }
 
-function isRewritten(pages: PageReader, { page, index }: Place, { rewritten }: DifferenceOptions): boolean {
-  if (rewritten.size === 0) return false
-  const decoded = page.decoded!
-  readCell(page.bytes, cellOffset(page.bytes, decoded, index), decoded, cell)
-  if (cell.localLength === cell.payloadLength) return false
-  return overflowPages(pages, page, cell).some((number) => rewritten.has(number))
+/** Whether chains were written to, as far as they are looked at. */
+class WrittenChains {
+  readonly #pages: PageReader
+  readonly #written: ReadonlySet<PageNumber>
+  #walked = 0
+
+  constructor(pages: PageReader, written: ReadonlySet<PageNumber>) {
+    this.#pages = pages
+    this.#written = written
+  }
+
+  get areTooLong(): boolean {
+    return this.#walked > CHAIN_PAGES_MAX
+  }
+
+  has({ page, index }: Place): boolean {
+    if (this.#written.size === 0 || this.areTooLong) return false
+    const chain = chainOfCell(this.#pages, page, index)
+    this.#walked += chain.length
+    return chain.some((number) => this.#written.has(number))
+  }
 }
 
 function tell(pages: PageReader, { page, index }: Place, { kind, differs }: DifferenceOptions): void {
@@ -111,11 +132,12 @@ class Side {
   }
 
   /** Each entry by the bytes of its cell; without those that are alike at both ends of a page that is on both sides. */
-  entries(other: Side, { rewritten }: DifferenceOptions): Map<string, Place> {
+  entries(other: Side, { rewritten, entriesMax }: DifferenceOptions): Map<string, Place> {
     const entries = new Map<string, Place>()
     for (const page of this.found.values()) {
       const { kind, cellCount } = page.decoded!
       if (kind === TABLE_INTERIOR) continue
+      if (entries.size > entriesMax) break
       const counterpart = rewritten.size === 0 ? other.found.get(page.number) : undefined
       const head = counterpart === undefined ? 0 : commonHead(page, counterpart)
       const tail = counterpart === undefined ? 0 : commonTail(page, counterpart, head)

@@ -22,22 +22,28 @@ const HEADER_PAGE = pageNumber(1)
 /** Pages are freed into the first trunk, and used again from there: a commit seldom reaches a second one. */
 const TRUNKS_MAX = 64
 /** Some 64 MiB of values on the leaves of one commit. */
-const CHAIN_PAGES_MAX = 1 << 14
+export const CHAIN_PAGES_MAX = 1 << 14
 
 const cell = new Cell()
 
-/** Strikes out the overflow chains of the entries on this page, checked before. @throws ENDMARK_CORRUPT */
-export function strikeOutChains(pages: PageReader, page: Page, numbers: Set<PageNumber>): void {
-  const decoded = page.decoded!
-  if (decoded.kind === TABLE_INTERIOR) return
+/** Strikes out the overflow chains of the entries on these pages, checked before. @throws ENDMARK_CORRUPT */
+export function strikeOutChains(pages: PageReader, treePages: readonly Page[], numbers: Set<PageNumber>): void {
   let walked = 0
-  for (let index = 0; index < decoded.cellCount && numbers.size > 0 && walked < CHAIN_PAGES_MAX; index++) {
-    readCell(page.bytes, cellOffset(page.bytes, decoded, index), decoded, cell)
-    if (cell.localLength === cell.payloadLength) continue
-    const chain = overflowPages(pages, page, cell)
-    walked += chain.length
-    for (const number of chain) numbers.delete(number)
+  for (const page of treePages) {
+    const { kind, cellCount } = page.decoded!
+    for (let index = 0; kind !== TABLE_INTERIOR && index < cellCount; index++) {
+      if (numbers.size === 0 || walked > CHAIN_PAGES_MAX) return
+      const chain = chainOfCell(pages, page, index)
+      walked += chain.length
+      for (const number of chain) numbers.delete(number)
+    }
   }
+}
+
+/** Pages of the overflow chain of an entry. @throws ENDMARK_CORRUPT */
+export function chainOfCell(pages: PageReader, page: Page, index: number): PageNumber[] {
+  const decoded = page.decoded!
+  return overflowPages(pages, page, readCell(page.bytes, cellOffset(page.bytes, decoded, index), decoded, cell))
 }
 
 /** Strikes out the pages of the freelist. @throws ENDMARK_CORRUPT */

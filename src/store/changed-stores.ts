@@ -199,9 +199,8 @@ function isAllAccountedFor(pages: PageReader, { byRoot, others }: OwnedPages): b
     for (const number of left)
       if (pointerMapOf(number, pages.pageSize, pages.usableSize) === number) left.delete(number)
   }
-  for (const numbers of byRoot.values()) {
-    for (const number of numbers) if (left.size > 0) strikeOutChains(pages, asTreePage(pages, number)!, left)
-  }
+  const treePages = [...byRoot.values()].flat().map((number) => asTreePage(pages, number)!)
+  strikeOutChains(pages, treePages, left)
   if (left.size > 0) strikeOutFreePages(pages, left)
   return left.size === 0
 }
@@ -231,6 +230,7 @@ function changedKeys(
     {
       kind: young.treeKind,
       pagesMax: 2 * WATCH_PAGES_MAX,
+      entriesMax: 4 * WATCH_KEYS_MAX,
       rewritten: ownedAfter.others,
       differs: (payload, rowid) => keys.add(payload, rowid),
     },

@@ -83,6 +83,7 @@ export class ChangeReader {
     const start = this.#history.follow(header, position)
     if (start === null) return unknown(position, header)
     const commit = this.#history.commitAfter(start)
+    if (commit === null && header.endMark > start) return unknown(position, header)
     if (commit === null) return { position: header.clone(), change: null }
     const next = this.#history.headerAt(commit, position)
     const stores = this.#storesOf({ position, start, next, usableSize: pages.usableSize, isWanted })

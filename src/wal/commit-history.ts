@@ -50,8 +50,17 @@ export class CommitHistory {
     if (!isKnown || this.#since > start) this.#begin(start)
     this.#extend(header)
     if (isSame) return start
+    return this.#since === NO_FRAME && this.#isNext(header, position) ? NO_FRAME : null
+  }
+
+  /**
+   * Whether this generation has all commits that were counted since the position. The salts do not tell: restarts raise the first
+   * one, but SQLite may draw new ones for the first frame of an empty log. A recovery begins the count anew, and would have to
+   * come out at just this number to pass for that.
+   */
+  #isNext(header: IndexHeader, position: IndexHeader): boolean {
     const counted = (header.change - position.change) | 0
-    return counted === this.#commits.length && this.#since === NO_FRAME ? NO_FRAME : null
+    return position.change !== 0 && counted === this.#commits.length
   }
 
   /** The end mark of the first commit after this frame, up to the header of the last `follow`; null: none. */

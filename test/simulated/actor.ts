@@ -24,6 +24,7 @@ import type { Random } from '../support/random.js'
 import type { CommitModel } from './commit-model.js'
 import { restartWithoutCkpt, trustSalts } from './old-sqlite.js'
 import { PATH } from './simulated-database.js'
+import { type WatchCounts, Watcher } from './watcher.js'
 
 const PAGE_SIZE = 512
 const TIMEOUT_MS = 3
@@ -40,6 +41,10 @@ export interface World {
   readonly foreign: Foreign
   /** Snapshots that a process keeps at most. */
   readonly snapshotsMax: number
+  /** Processes that were killed. */
+  deaths: number
+  /** What watches have seen. */
+  readonly watched: WatchCounts
   /** Number of the next commit. */
   nextCommit: number
 }
@@ -57,6 +62,7 @@ export class Actor {
   readonly #appender: LogAppender
   readonly #commits: GroupCommit
   readonly #snapshots: HeldState[] = []
+  readonly #watcher: Watcher
 
   constructor(vfs: SimulatedVfs, world: World, attachment: Attachment) {
     this.vfs = vfs
@@ -66,6 +72,20 @@ export class Actor {
     this.#pager = pager
     this.#commits = commits
     this.#appender = new LogAppender(attachment.wal)
+    const { wal } = attachment
+    this.#watcher = new Watcher({
+      wal,
+      pager,
+      model: world.model,
+      readNumber,
+      counts: world.watched,
+      deaths: () => world.deaths,
+    })
+  }
+
+  /** Looks for the next commit. */
+  watch(): void {
+    this.#watcher.look(({ pages }) => stateOf(pages))
   }
 
   static *join(vfs: SimulatedVfs, world: World): Blocking<Actor> {

@@ -49,6 +49,11 @@ export class CommitModel {
     throw new Error(`${this.#describe(state)} was seen where at least state ${since} of ${this.newest} must be`)
   }
 
+  /** The state that was committed next after this one, if one was. */
+  after(state: string): string | undefined {
+    return this.#chain[this.#chain.lastIndexOf(state) + 1]
+  }
+
   /** @throws unless a power loss may leave this state */
   assertRecoverable(state: string): void {
     const isInDoubt = this.#inDoubt.some((inDoubt) => inDoubt.state === state)

@@ -16,6 +16,8 @@ export interface Mutation {
   readonly edits: readonly Edit[]
   /** It takes hundreds of runs to find: not for every day. */
   readonly isRare?: boolean
+  /** Only schedules in which processes watch find it. */
+  readonly watches?: boolean
 }
 
 const NO_SYNC = "if (batch.synchronous !== 'full' && batch.synchronous !== 'extra') return;"
@@ -194,6 +196,37 @@ export const MUTATIONS: readonly Mutation[] = [
     isRare: true,
     edits: [
       { file: 'wal/attach.js', from: 'runSync(backfillAll(wal, synchronous))', to: "runSync(backfillAll(wal, 'off'))" },
+    ],
+  },
+  {
+    title: 'a page that a checkpoint has overwritten is given out of an earlier state',
+    invariant: 'WATCH-2',
+    watches: true,
+    edits: [
+      {
+        file: 'pager/past-pages.js',
+        from: 'if (index.backfillAttempted >= later) throw new PageOverwritten(number);',
+        to: '',
+      },
+    ],
+  },
+  {
+    title: 'a watch goes on in a new log without counting the commits',
+    invariant: 'WATCH-1',
+    watches: true,
+    edits: [{ file: 'wal/commit-history.js', from: '&& counted === this.#commits.length', to: '' }],
+  },
+  {
+    title: 'how far checkpoints got is forgotten before the new log is published',
+    invariant: 'WATCH-2, SNAP-6',
+    watches: true,
+    isRare: true,
+    edits: [
+      {
+        file: 'wal/log-restart.js',
+        from: 'index.backfill = NO_FRAME;',
+        to: 'index.backfill = index.backfillAttempted = NO_FRAME;',
+      },
     ],
   },
 ]

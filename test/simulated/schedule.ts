@@ -23,6 +23,7 @@ import { Random } from '../support/random.js'
 import { Actor, type Foreign, type World } from './actor.js'
 import { type AtomicOperation, withAtomicSteps } from './atomic-steps.js'
 import { CommitModel } from './commit-model.js'
+import type { WatchCounts } from './watcher.js'
 
 /** Steps chosen at the bottom of the stack, per run. */
 const TURNS = 40
@@ -99,14 +100,24 @@ export class Schedule {
   #isDown = false
   #failure: { readonly error: unknown } | null = null
 
-  constructor(seed: number) {
+  readonly #watches: boolean
+
+  /** @param options `watches`: processes also watch for the commits of all; a seed gives another run then */
+  constructor(seed: number, { watches = false }: { readonly watches?: boolean } = {}) {
+    this.#watches = watches
     this.#random = new Random(seed)
     const random = this.#random
     this.#habits = drawHabits(random)
     const snapshotsMax = random.pick([0, 0, 1, 3])
-    this.#world = { model: new CommitModel(''), random, foreign: random.pick(FOREIGN), snapshotsMax, nextCommit: 1 }
+    const watched = { told: 0, vague: 0, pages: 0, overwritten: 0 }
+    const foreign = random.pick(FOREIGN)
+    this.#world = { model: new CommitModel(''), random, foreign, snapshotsMax, watched, deaths: 0, nextCommit: 1 }
     this.#machine = new SimulatedMachine(new SimulatedDisk(), random, this.#hook)
     this.#places = this.#newPlaces()
+  }
+
+  get watched(): WatchCounts {
+    return this.#world.watched
   }
 
   /** @throws what was found to be wrong */
@@ -214,6 +225,10 @@ export class Schedule {
 
   /** Something new: of what cannot be begun beside a task, only reads. */
   #work(place: Place, actor: Actor): void {
+    if (this.#watches && this.#random.below(2) === 0) {
+      actor.watch()
+      return
+    }
     const activity = this.#activity()
     if (activity === 'read') actor.read()
     if (place.task !== null) return
@@ -246,7 +261,7 @@ export class Schedule {
     if (this.#isDown) throw new PowerLoss()
     if (this.#habits.kills && this.#random.below(400) === 0) {
       this.counts.kills++
-      process.kill()
+      this.#kill(process)
       return
     }
     if (this.#habits.cutsPower && this.#random.below(CHANGING_OPERATIONS.includes(operation) ? 150 : 5000) === 0) {
@@ -257,12 +272,17 @@ export class Schedule {
     this.#letOthersRun(this.#habits.callsPerSwitch)
   }
 
+  #kill(process: SimulatedVfs): void {
+    this.#world.deaths++
+    process.kill()
+  }
+
   /** Before an atomic load or store. */
   #atomicStep(operation: AtomicOperation): void {
     const process = this.#running
     if (process === null) return
     if (this.#isDown) throw new PowerLoss()
-    if (this.#habits.kills && this.#random.below(operation === 'store' ? 800 : 8000) === 0) process.kill()
+    if (this.#habits.kills && this.#random.below(operation === 'store' ? 800 : 8000) === 0) this.#kill(process)
     if (process.isKilled) throw new ProcessKilled()
     this.#letOthersRun(this.#habits.atomicsPerSwitch)
     if (process.isKilled) throw new ProcessKilled()
@@ -294,12 +314,12 @@ export interface Hunt {
 }
 
 /** Runs seeds from `first` on until one fails. */
-export function hunt(first: number, runs: number): Hunt {
+export function hunt(first: number, runs: number, options: { readonly watches?: boolean } = {}): Hunt {
   const counts: RunCounts = { commits: 0, kills: 0, powerLosses: 0, switches: 0 }
   for (let i = 0; i < runs; i++) {
     const seed = first + i
     try {
-      const found = new Schedule(seed).run()
+      const found = new Schedule(seed, options).run()
       for (const name of Object.keys(counts) as (keyof RunCounts)[]) counts[name] += found[name]
     } catch (error) {
       return { runs: i + 1, counts, failure: { seed, error } }
