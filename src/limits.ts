@@ -27,11 +27,11 @@ export const PAGE_SIZE_BYTES = 4096
 /** Frames of a log that a watch looks through: a GiB of pages of 4 KiB, for which a frame map takes a few MiB. */
 export const WATCH_FRAMES_MAX = 1 << 18
 
-/** Pages of one commit that a watch takes apart, and as many again to compare them with: some ten milliseconds. */
-export const WATCH_PAGES_MAX = 1024
+/** Pages of one commit that a watch takes apart, and as many again to compare them with: tens of milliseconds at the most. */
+export const WATCH_PAGES_MAX = 256
 
 /** Keys of one store in one change. */
-export const WATCH_KEYS_MAX = 10_000
+export const WATCH_KEYS_MAX = 4096
 
 assert(LOG_OVERTAKEN_FACTOR > 1, 'a log is overtaken only after the first checkpoint was due')
 assert(WATCH_PAGES_MAX < WATCH_FRAMES_MAX, 'a commit that is taken apart is part of a log that is looked through')

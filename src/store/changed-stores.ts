@@ -29,6 +29,7 @@ import {
 import { WATCH_KEYS_MAX, WATCH_PAGES_MAX } from '../limits.js'
 import { PageOverwritten, type PageReader } from '../pager/index.js'
 import { NO_PAGE, type PageNumber } from '../units.js'
+import { locateDamage } from './damage.js'
 import type { StoreDefinition } from './definition.js'
 import { indexLayoutOf } from './index-layout.js'
 import { RowCodec } from './row-codec.js'
@@ -224,6 +225,13 @@ function changedKeys(
   const young = after.schema.store(name)
   if (old === undefined || young === undefined || young.unreadableReason !== null) return null
   const keys = new KeyCollector(young)
+  const differs = (payload: Payload, rowid: Rowid) => {
+    try {
+      keys.add(payload, rowid)
+    } catch (error) {
+      throw locateDamage(after.pages, young, error)
+    }
+  }
   const isWhole = differingEntries(
     { pages: before!.pages, written: ownedBefore.byRoot.get(old.root) ?? [] },
     { pages: after.pages, written: ownedAfter.byRoot.get(young.root) ?? [] },
@@ -232,7 +240,7 @@ function changedKeys(
       pagesMax: 2 * WATCH_PAGES_MAX,
       entriesMax: 4 * WATCH_KEYS_MAX,
       rewritten: ownedAfter.others,
-      differs: (payload, rowid) => keys.add(payload, rowid),
+      differs,
     },
   )
   return isWhole && !keys.isTooMany ? keys.all() : null

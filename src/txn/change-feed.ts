@@ -32,12 +32,12 @@ export class ChangeFeed implements WatchHost {
   readonly #parts: ChangeFeedParts
   readonly #awaited = new Set<Watch>()
   #openCount = 0
-  #isRunning = false
   #isClosed = false
-  /** Something was committed since the last look. */
-  #isWoken = false
-  /** Ends the sleep that is under way. */
-  #sleep: AbortController | null = null
+  /** A look at the end of this turn. */
+  #isLookDue = false
+  /** Stops the timer of the next look. */
+  #stopTimer: (() => void) | null = null
+  #pauseMs = LOOK_MIN_MS
   #subscribeAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: ChangeFeedParts) {
@@ -60,20 +60,22 @@ export class ChangeFeed implements WatchHost {
 
   awaited(watch: Watch): void {
     this.#awaited.add(watch)
+    this.#pauseMs = LOOK_MIN_MS
     this.wake()
-    if (!this.#isRunning) void this.#run()
   }
 
   ended(watch: Watch): void {
     this.#awaited.delete(watch)
+    if (this.#awaited.size === 0) this.#stopWaiting()
     if (--this.#openCount === 0) this.#unsubscribe()
-    if (this.#awaited.size === 0) this.wake()
   }
 
-  /** Something may have been committed: the watches look at the end of this turn. */
+  /** Something may have been committed: whoever awaits a change looks at the end of this turn. */
   wake(): void {
-    this.#isWoken = true
-    this.#sleep?.abort()
+    if (this.#awaited.size === 0 || this.#isLookDue) return
+    this.#isLookDue = true
+    this.#stopWaiting()
+    this.#parts.wal.vfs.endOfTurn(this.#look)
   }
 
   close(): void {
@@ -81,39 +83,30 @@ export class ChangeFeed implements WatchHost {
     for (const watch of [...this.#awaited]) watch.end()
   }
 
-  async #run(): Promise<void> {
-    const { vfs } = this.#parts.wal
-    this.#isRunning = true
-    let pauseMs = LOOK_MIN_MS
-    for (;;) {
-      await new Promise<void>((resolve) => vfs.endOfTurn(resolve))
-      this.#isWoken = false
-      const hasFound = this.#look()
-      if (this.#awaited.size === 0) break
-      pauseMs = hasFound ? LOOK_MIN_MS : Math.min(pauseMs * LOOK_GROWTH, LOOK_MAX_MS)
-      if (!hasFound) await this.#pause(pauseMs)
-    }
-    this.#isRunning = false
-  }
-
-  /** @returns whether any of them found something, and so may find more */
-  #look(): boolean {
-    if (this.#awaited.size > 0) this.#subscribe()
+  readonly #look = (): void => {
+    this.#isLookDue = false
+    this.#stopWaiting()
+    if (this.#awaited.size === 0) return
+    this.#subscribe()
     let hasFound = false
     for (const watch of this.#awaited) {
       if (watch.look()) hasFound = true
       if (!watch.isAwaited) this.#awaited.delete(watch)
     }
-    return hasFound
+    if (hasFound) this.#pauseMs = LOOK_MIN_MS
+    if (hasFound) this.wake()
+    else this.#wait()
   }
 
-  async #pause(milliseconds: number): Promise<void> {
-    if (this.#isWoken) return
-    const sleep = new AbortController()
-    this.#sleep = sleep
-    // Cut short is as good as over.
-    await this.#parts.wal.vfs.delay(milliseconds, sleep.signal).catch(() => {})
-    this.#sleep = null
+  #wait(): void {
+    if (this.#awaited.size === 0 || this.#isLookDue) return
+    this.#pauseMs = Math.min(this.#pauseMs * LOOK_GROWTH, LOOK_MAX_MS)
+    this.#stopTimer = this.#parts.wal.vfs.timer(this.#pauseMs, this.#look)
+  }
+
+  #stopWaiting(): void {
+    this.#stopTimer?.()
+    this.#stopTimer = null
   }
 
   #subscribe(): void {

@@ -147,6 +147,11 @@ export class NodeVfs implements Vfs {
     return () => clearInterval(timer)
   }
 
+  timer(milliseconds: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, milliseconds)
+    return () => clearTimeout(timer)
+  }
+
   endOfTurn(callback: () => void): void {
     setImmediate(callback)
   }

@@ -141,6 +141,10 @@ export class SimulatedVfs implements Vfs {
     return () => {}
   }
 
+  timer(): () => void {
+    return () => {}
+  }
+
   endOfTurn(callback: () => void): void {
     setImmediate(() => {
       if (!this.#isKilled) callback()

@@ -111,6 +111,8 @@ export interface Vfs {
   delay(milliseconds: number, signal?: AbortSignal): Promise<void>
   /** Calls back every so many milliseconds until the function returned is called; keeps no process alive. */
   every(milliseconds: number, callback: () => void): () => void
+  /** Calls back once, after about that many milliseconds, unless the function returned is called; the process lives so long. */
+  timer(milliseconds: number, callback: () => void): () => void
   /** Calls back once the current turn of the event loop is over, before any timer of a later one. */
   endOfTurn(callback: () => void): void
   /** Blocks the calling thread for about that many milliseconds. */

@@ -94,7 +94,7 @@ for (const pageSize of [512, 1024, 4096]) {
     let told = 0
     for (let round = 0; round < 150; round++) {
       for (const model of Object.values(models)) model.begin()
-      const count = random.below(10) === 0 ? random.below(300) : random.between(1, 6)
+      const count = random.below(10) === 0 ? random.below(60) : random.between(1, 6)
       const isClearing = random.below(20) === 0
       const before = endMarkOf(db)
       await db.transaction((tx) => {

@@ -201,3 +201,17 @@ test('a watch goes on when the writer process is killed, and misses nothing', as
   await told.over()
   assertCovered(t, told, acknowledged)
 })
+
+test('a Database that only watches finds the writer process by itself, and hears from it', async (t) => {
+  const { db } = await prepare(t, FULL)
+  await db.close()
+  const watching = await openDatabase(t, db.path, FULL)
+  const told = new Told(watching, watching.watch(), t)
+  await startWriter(t, db.path)
+  await until(() => watching.stats().writer.pid !== null, 'the connection')
+  const writer = await startEndmark(t, db.path, FULL)
+  await writer.call(addKeys, 1, 30, KEYS_OF_WRITER)
+  await writer.call(async (database, key) => (await database.map<number, string>('s0')).put(key, ''), SENTINEL)
+  await told.over()
+  t.true(told.keys.get('s1')!.size > 0)
+})

@@ -107,6 +107,10 @@ export class HookedVfs implements Vfs {
     return this.#vfs.every(milliseconds, callback)
   }
 
+  timer(milliseconds: number, callback: () => void): () => void {
+    return this.#vfs.timer(milliseconds, callback)
+  }
+
   endOfTurn(callback: () => void): void {
     this.#vfs.endOfTurn(callback)
   }
