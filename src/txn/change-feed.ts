@@ -6,7 +6,6 @@
  * Whoever awaits a change keeps the process alive, and nobody else: the only timer is the one between two looks. A watch gets one
  * change a turn, so one that lags leaves the other work of its process its turns.
  */
-
 import type { Pager } from '../pager/index.js'
 import { foldName } from '../store/index.js'
 import type { Wal } from '../wal/index.js'

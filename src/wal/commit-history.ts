@@ -1,7 +1,7 @@
 /**
  * The commits of the log's present generation, in order, for whoever follows them afterwards: each ends with a commit frame.
  *
- * A position is the header of a committed state. `after` says what has been committed since, also over a restart of the log:
+ * A position is the header of a committed state. `follow` says what has been committed since, also over a restart of the log:
  * the header counts commits and a restart leaves the count, so if a new generation has as many commit frames as were counted
  * since the position, none is missing, and the state at the position is the main file's as the generation began (WATCH-1).
  *

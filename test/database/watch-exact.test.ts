@@ -16,8 +16,9 @@ async function nextOf(watch: AsyncIterator<Change>): Promise<Change> {
   return value as Change
 }
 
-function endMarkOf(db: Database): number {
-  return db.read((snapshot) => snapshot.endMark)
+/** The name of the newest state. */
+function newestOf(db: Database): string {
+  return db.read((snapshot) => snapshot.token)
 }
 
 /** Keys as text, sorted, to compare without regard to order. */
@@ -96,7 +97,7 @@ for (const pageSize of [512, 1024, 4096]) {
       for (const model of Object.values(models)) model.begin()
       const count = random.below(10) === 0 ? random.below(60) : random.between(1, 6)
       const isClearing = random.below(20) === 0
-      const before = endMarkOf(db)
+      const before = newestOf(db)
       await db.transaction((tx) => {
         for (let i = 0; i < count; i++) {
           const text = randomText(random, pageSize)
@@ -125,11 +126,11 @@ for (const pageSize of [512, 1024, 4096]) {
       })
       const wanted = Object.entries(models).map(([name, model]) => [name, model.changed()] as const)
       const expected = Object.fromEntries(wanted.filter(([, keys]) => keys.length > 0))
-      const endMark = endMarkOf(db)
-      if (endMark === before) continue
+      const token = newestOf(db)
+      if (token === before) continue
       const change = await nextOf(watch)
       told++
-      t.is(change.endMark, endMark)
+      t.is(change.token, token)
       t.is(change.commits, 1)
       t.deepEqual(keysOf(change), expected, `round ${round}`)
       if (random.below(30) === 0) await db.checkpoint({ mode: random.pick(['passive', 'truncate']) })
@@ -259,11 +260,11 @@ test('what SQLite has committed is told with its stores and keys, and nothing wr
   let withKeys = 0
   let told = 0
   for (let round = 0; round < 120; round++) {
-    const endMark = endMarkOf(db)
+    const token = newestOf(db)
     const sql = Array.from({ length: random.between(1, 4) }, () => randomSql(random)).join(';')
     await sqlite.exec(`BEGIN; ${sql}; COMMIT`)
     const after = await contents(sqlite)
-    if (endMarkOf(db) === endMark) {
+    if (newestOf(db) === token) {
       t.deepEqual(after, before)
       continue
     }
