@@ -88,6 +88,10 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   return start === end ? '' : utf8Slice.call(bytes, start, end)
 }
 
+/** Node's own copy of a range, of any byte array: a third faster than a view of the range and `set`. */
+const bufferCopy: (this: Uint8Array, target: Uint8Array, at: number, start: number, end: number) => number =
+  Buffer.prototype.copy
+
 /** Copies up to this size stand side by side in slabs: a buffer of their own would cost six times as much, and GC. */
 const SLAB_COPY_SIZE_MAX = 2048
 /** Taken out of Node's pool, which cannot be transferred to another thread; the largest piece that comes from there. */
@@ -106,7 +110,7 @@ export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8A
   }
   const at = slabUsed
   slabUsed = at + size
-  slab.set(bytes.subarray(start, end), at)
+  bufferCopy.call(bytes, slab, at, start, end)
   return new Uint8Array(slab.buffer, slab.byteOffset + at, size)
 }
 
@@ -195,6 +199,28 @@ export class RecordReader {
     this.#body = this.#headerEnd
     this.#index = 0
   }
+}
+
+/**
+ * One column, 0-based, of a record that is read once; `undefined` if the record has fewer.
+ * @throws DamagedRecord
+ */
+export function readColumn(bytes: Uint8Array, start: number, length: number, index: number): SqlValue | undefined {
+  const headerSize = getVarint(bytes, start)
+  let header = start + varintSize(bytes, start)
+  const headerEnd = start + headerSize
+  if (headerSize > length || header > headerEnd) throw damagedHeader(headerSize, length)
+  let body = headerEnd
+  for (let i = 0; header < headerEnd; i++) {
+    const serialType = getVarint(bytes, header)
+    header += varintSize(bytes, header)
+    if (header > headerEnd) throw new DamagedRecord(`serial type ${i} runs past the record header`)
+    const size = serialTypeSize(serialType)
+    if (size > start + length - body) throw damagedColumn(i, serialType)
+    if (i === index) return decodeValue(bytes, body, serialType, size)
+    body += size
+  }
+  return undefined
 }
 
 export function damagedHeader(headerSize: number, length: number): DamagedRecord {

@@ -5,7 +5,7 @@
 import { assert } from '../assert.js'
 import type { Payload, Rowid } from '../btree/index.js'
 import { invalidArgument, unsupported } from '../errors.js'
-import { encodeRecord, RecordReader, type SearchKey, type SqlValue } from '../format/index.js'
+import { encodeRecord, readColumn, type SearchKey, type SqlValue } from '../format/index.js'
 import type { StoreCodec } from './codec.js'
 import { type Column, decodeValue, encodeValue, preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
@@ -16,7 +16,6 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   readonly #store: string
   readonly #key: Column
   readonly #value: Column
-  readonly #reader = new RecordReader()
 
   /** @throws ENDMARK_UNSUPPORTED if the store is no table of a key and a value */
   constructor(definition: StoreDefinition) {
@@ -57,11 +56,11 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   }
 
   decodeKey({ bytes, start, length }: Payload): K {
-    return decodeValue(this.#store, this.#key, this.#reader.reset(bytes, start, length).next() ?? null) as K
+    return decodeValue(this.#store, this.#key, readColumn(bytes, start, length, 0) ?? null) as K
   }
 
   decodeValue({ bytes, start, length }: Payload): V {
-    const stored = this.#reader.reset(bytes, start, length).column(1)
+    const stored = readColumn(bytes, start, length, 1)
     return decodeValue(this.#store, this.#value, stored ?? this.#value.defaultValue ?? null) as V
   }
 
