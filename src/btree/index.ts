@@ -3,6 +3,7 @@ export { checkTree, type EntryPlace, findingOf, type PageCheckHost, type PageFin
 export { deleteRecord, deleteRow } from './delete.js'
 export { IndexCursor } from './index-cursor.js'
 export { type PutMode, putRecord, putRow } from './insert.js'
+export { LeafCopy } from './leaf-copy.js'
 export { Payload } from './payload.js'
 export { findRecord, findRow, lastRowid } from './search.js'
 export { type SeekBound, TableCursor } from './table-cursor.js'

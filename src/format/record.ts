@@ -114,9 +114,12 @@ export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8A
   return new Uint8Array(slab.buffer, slab.byteOffset + at, size)
 }
 
-function decodeValue(bytes: Uint8Array, offset: number, serialType: number, size: number): SqlValue {
+function decodeValue(bytes: Uint8Array, offset: number, serialType: number, size: number, isOwned: boolean): SqlValue {
   if (serialType >= SERIAL_BLOB) {
-    return (serialType & 1) === 1 ? decodeText(bytes, offset, offset + size) : copyBytes(bytes, offset, offset + size)
+    if ((serialType & 1) === 1) return decodeText(bytes, offset, offset + size)
+    return isOwned
+      ? new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset + offset, size)
+      : copyBytes(bytes, offset, offset + size)
   }
   if (serialType === SERIAL_NULL) return null
   const number = decodeNumber(bytes, offset, serialType)
@@ -137,12 +140,17 @@ export class RecordReader {
   #header = 0
   #body = 0
   #index = 0
+  #isOwned = false
 
-  /** Turns to another record. The bytes must stay unchanged while columns are read. */
-  reset(bytes: Uint8Array, start: number, length: number): this {
+  /**
+   * Turns to another record. The bytes must stay unchanged while columns are read.
+   * @param isOwned blobs may be parts of these bytes, which the caller gives away
+   */
+  reset(bytes: Uint8Array, start: number, length: number, isOwned = false): this {
     const headerSize = getVarint(bytes, start)
     if (length < 1 || headerSize < 1 || headerSize > length) throw damagedHeader(headerSize, length)
     this.#bytes = bytes
+    this.#isOwned = isOwned
     this.#start = start
     this.#end = start + length
     this.#headerEnd = start + headerSize
@@ -175,7 +183,7 @@ export class RecordReader {
     const serialType = this.#take()
     if (serialType < 0) return undefined
     const size = serialTypeSize(serialType)
-    return decodeValue(this.#bytes, this.#body - size, serialType, size)
+    return decodeValue(this.#bytes, this.#body - size, serialType, size, this.#isOwned)
   }
 
   /** Moves past one column and returns its serial type, or -1 at the end. */
@@ -202,10 +210,16 @@ export class RecordReader {
 }
 
 /**
- * One column, 0-based, of a record that is read once; `undefined` if the record has fewer.
+ * One column, 0-based, of a record that is read once; `undefined` if the record has fewer. `isOwned` as for `RecordReader.reset`.
  * @throws DamagedRecord
  */
-export function readColumn(bytes: Uint8Array, start: number, length: number, index: number): SqlValue | undefined {
+export function readColumn(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  index: number,
+  isOwned: boolean,
+): SqlValue | undefined {
   const headerSize = getVarint(bytes, start)
   let header = start + varintSize(bytes, start)
   const headerEnd = start + headerSize
@@ -217,7 +231,7 @@ export function readColumn(bytes: Uint8Array, start: number, length: number, ind
     if (header > headerEnd) throw new DamagedRecord(`serial type ${i} runs past the record header`)
     const size = serialTypeSize(serialType)
     if (size > start + length - body) throw damagedColumn(i, serialType)
-    if (i === index) return decodeValue(bytes, body, serialType, size)
+    if (i === index) return decodeValue(bytes, body, serialType, size, isOwned)
     body += size
   }
   return undefined

@@ -5,7 +5,7 @@
 import { assert } from '../assert.js'
 import type { Payload, Rowid } from '../btree/index.js'
 import { invalidArgument, unsupported } from '../errors.js'
-import { encodeRecord, readColumn, type SearchKey, type SqlValue } from '../format/index.js'
+import { encodeRecord, RecordReader, readColumn, type SearchKey, type SqlValue } from '../format/index.js'
 import type { StoreCodec } from './codec.js'
 import { type Column, decodeValue, encodeValue, preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
@@ -16,6 +16,7 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   readonly #store: string
   readonly #key: Column
   readonly #value: Column
+  readonly #reader = new RecordReader()
 
   /** @throws ENDMARK_UNSUPPORTED if the store is no table of a key and a value */
   constructor(definition: StoreDefinition) {
@@ -55,17 +56,25 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
     into.setValue(this.#encodeKey(bound))
   }
 
-  decodeKey({ bytes, start, length }: Payload): K {
-    return decodeValue(this.#store, this.#key, readColumn(bytes, start, length, 0) ?? null) as K
+  decodeKey({ bytes, start, length, isOwned }: Payload): K {
+    return this.#keyOf(readColumn(bytes, start, length, 0, isOwned))
   }
 
-  decodeValue({ bytes, start, length }: Payload): V {
-    const stored = readColumn(bytes, start, length, 1)
+  decodeValue({ bytes, start, length, isOwned }: Payload): V {
+    return this.#valueOf(readColumn(bytes, start, length, 1, isOwned))
+  }
+
+  decodeEntry({ bytes, start, length, isOwned }: Payload): [K, V] {
+    const reader = this.#reader.reset(bytes, start, length, isOwned)
+    return [this.#keyOf(reader.next()), this.#valueOf(reader.next())]
+  }
+
+  #keyOf(stored: SqlValue | undefined): K {
+    return decodeValue(this.#store, this.#key, stored ?? null) as K
+  }
+
+  #valueOf(stored: SqlValue | undefined): V {
     return decodeValue(this.#store, this.#value, stored ?? this.#value.defaultValue ?? null) as V
-  }
-
-  decodeEntry(payload: Payload): [K, V] {
-    return [this.decodeKey(payload), this.decodeValue(payload)]
   }
 
   #encodeKey(key: unknown): SqlValue {
