@@ -25,6 +25,9 @@ import type { Rowid } from './tree-page.js'
 /** Look-ups in a leaf before all its cells get hints: until then they may not pay for themselves. */
 const LOOKUPS_MIN = 3
 
+/** Of memory; an entry of usual size lies on two or three. */
+const LINE_BYTES = 64
+
 /** Looks a record up by its hint. False says nothing. */
 export function findRecordByHint(
   pages: PageReader,
@@ -66,6 +69,26 @@ export function findRowByHint(
   if (start + length > hints.pageStart + pages.usableSize) return false
   into.set(whole, start, length)
   return true
+}
+
+/** What was read ahead goes here: loads that nobody uses would be left out. */
+const readAhead = { sum: 0 }
+
+/**
+ * Reads ahead where the hints say that these records lie. Look-ups wait for memory, one for the next; reads that do
+ * not depend on each other wait together.
+ */
+export function readAheadByHint(pages: PageReader, root: PageNumber, keys: readonly SearchKey[], count: number): void {
+  const { hints } = pages
+  if (hints === null) return
+  let sum = 0
+  for (let i = 0; i < count; i++) if (keys[i]!.hasHash) sum ^= hints.touch(keys[i]!.hash(root))
+  for (let i = 0; i < count; i++) {
+    if (!keys[i]!.hasHash || !hints.find(keys[i]!.hash(root), root)) continue
+    const { whole, cellStart } = hints
+    sum ^= whole[cellStart]! ^ whole[cellStart + LINE_BYTES]!
+  }
+  readAhead.sum ^= sum
 }
 
 /** Whether there may be a hint to a row of this id. */

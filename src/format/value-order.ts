@@ -161,6 +161,9 @@ export class SearchKey {
   readonly #starts: number[] = []
   readonly #lengths: number[] = []
   readonly #plainOrder: boolean
+  #hash = 0
+  /** What `#hash` was made with; -1: it was not. */
+  #hashSeed = -1
 
   constructor(order: KeyOrder) {
     this.order = order
@@ -332,6 +335,7 @@ export class SearchKey {
 
   #finish(count: number): this {
     this.count = count
+    this.#hashSeed = -1
     const kind = this.#kinds[0]!
     const startsPlain = count > 0 && this.#plainOrder && (kind === KIND_TEXT || kind === KIND_BLOB)
     this.#isPlain = startsPlain && count === 1
@@ -351,8 +355,12 @@ export class SearchKey {
 
   /** As `leadingHash` gives it of the records that are equal to this key. */
   hash(seed: number): number {
-    if (this.#isPlain) return hashBytes(this.#bytes, this.#start, this.#length, seed)
-    return hashInteger(this.#numberOnly() as number, seed)
+    if (this.#hashSeed === seed) return this.#hash
+    this.#hashSeed = seed
+    this.#hash = this.#isPlain
+      ? hashBytes(this.#bytes, this.#start, this.#length, seed)
+      : hashInteger(this.#numberOnly() as number, seed)
+    return this.#hash
   }
 
   #numberOnly(): number | bigint | null {

@@ -91,6 +91,11 @@ export class EntryHints {
     return false
   }
 
+  /** Reads what `find` will wait for, so that many such waits overlap. @returns part of it, to be used for something */
+  touch(hash: number): number {
+    return this.#slots[(hash & this.#mask) * BUCKET_WORDS + 1]!
+  }
+
   numberOf(id: number): PageNumber {
     return (this.#places[id * PLACE_WORDS + PLACE_NUMBER]! >>> 0) as PageNumber
   }

@@ -7,7 +7,7 @@
  * A handle is bound to a name, not to a tree: with each schema it looks its store up again, so that it goes on after
  * SQLite has moved the table (VACUUM) or added a column, and says ENDMARK_NOT_FOUND after it was dropped.
  */
-import { countEntries, findRecord, findRow, Payload, type Rowid } from '../btree/index.js'
+import { countEntries, findRecord, findRow, Payload, type Rowid, readAheadByHint } from '../btree/index.js'
 import { invalidArgument } from '../errors.js'
 import { encodeRecord, SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
@@ -30,6 +30,9 @@ import {
 import type { EntryPlace, PlainBounds, ReadLog } from './read-log.js'
 import type { Schema } from './schema.js'
 
+/** Keys of `getMany` that are read ahead together; a core waits for no more lines at once. */
+const READ_AHEAD_MAX = 32
+
 export abstract class Store<
   Key,
   Value,
@@ -44,6 +47,8 @@ export abstract class Store<
   #schema: Schema | null = null
   #codec: Codec | null = null
   #searchKey = new SearchKey([])
+  /** Of the keys of `getMany`. */
+  #searchKeys: SearchKey[] = []
 
   constructor(host: StoreHost, name: string) {
     this.host = host
@@ -124,9 +129,19 @@ export abstract class Store<
     return found
   }
 
-  getManyFrom(pages: PageReader, schema: Schema, keys: readonly Key[]): (Value | undefined)[] {
+  getManyFrom(
+    pages: PageReader,
+    schema: Schema,
+    keys: readonly Key[],
+    log: ReadLog | null = null,
+  ): (Value | undefined)[] {
     const values: (Value | undefined)[] = []
-    for (let i = 0; i < keys.length; i++) values.push(this.getFrom(pages, schema, keys[i]!))
+    const codec = this.codecIn(schema)
+    if (log !== null || codec.definition.treeKind === 'table') {
+      for (let i = 0; i < keys.length; i++) values.push(this.getFrom(pages, schema, keys[i]!, log))
+      return values
+    }
+    for (let from = 0; from < keys.length; from += READ_AHEAD_MAX) this.#getChunk(pages, codec, keys, from, values)
     return values
   }
 
@@ -222,6 +237,20 @@ export abstract class Store<
     }
   }
 
+  /** Reads ahead for some keys, then looks them up. */
+  #getChunk(pages: PageReader, codec: Codec, keys: readonly Key[], from: number, values: (Value | undefined)[]): void {
+    const { root, keyOrder } = codec.definition
+    const count = Math.min(keys.length - from, READ_AHEAD_MAX)
+    const searchKeys = this.#searchKeys
+    while (searchKeys.length < count) searchKeys.push(new SearchKey(keyOrder))
+    for (let i = 0; i < count; i++) codec.setKey(searchKeys[i]!, keys[from + i]!)
+    readAheadByHint(pages, root, searchKeys, count)
+    for (let i = 0; i < count; i++) {
+      const isThere = findRecord(pages, root, searchKeys[i]!, this.#payload)
+      values.push(isThere ? this.#decode(pages, codec, 0) : undefined)
+    }
+  }
+
   #getLogged(pages: PageReader, codec: Codec, key: Key, log: ReadLog): Value | undefined {
     const found = this.#find(pages, codec, key)
     const place = this.entryPlace(codec, key)
@@ -250,6 +279,7 @@ export abstract class Store<
     const codec = this.createCodec(definition)
     this.#codec = codec
     this.#searchKey = new SearchKey(definition.keyOrder)
+    this.#searchKeys = []
     // Last, so that a store that does not fit is looked at again with the next call.
     this.#schema = schema
     return codec
