@@ -81,6 +81,10 @@ export class ClockVfs extends HookedVfs {
     }
   }
 
+  get waitingCount(): number {
+    return this.#delays.size
+  }
+
   /** Resolves once somebody waits for time to pass. */
   waited(): Promise<void> {
     return turnsUntil(() => this.#delays.size > 0, 'anyone to wait')

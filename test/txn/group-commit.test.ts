@@ -173,6 +173,7 @@ test('an abort while waiting for the WRITE lock ends the wait', async (t) => {
   await clock.waited()
   controller.abort()
   await t.throwsAsync(waiting, { name: 'AbortError' })
+  t.is(clock.waitingCount, 0)
   // Beside others it leaves the batch, which waits on.
   const second = new AbortController()
   const cancelled = connection.commits.run(() => t.fail(), { ...FULL, signal: second.signal })
