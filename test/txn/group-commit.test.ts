@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { WritePages } from '../../src/pager/index.js'
 import { pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
+import { ClockVfs } from '../support/clock-vfs.js'
 import { type Connection, connect, fillPages } from '../support/connection.js'
 import { failOn, HookedVfs } from '../support/hooked-vfs.js'
 import { readLogFile } from '../support/independent-wal-reader.js'
@@ -162,23 +163,29 @@ test('an abort before its batch rejects the transaction, which is not run', asyn
 })
 
 test('an abort while waiting for the WRITE lock ends the wait', async (t) => {
-  const { path, connection } = setUp(t)
+  const { path } = setUp(t)
+  const clock = new ClockVfs()
+  const connection = connect(path, { vfs: clock })
   const writer = connect(path)
   t.true(writer.wal.locks.tryExclusive('WRITE'))
   const controller = new AbortController()
   const waiting = connection.commits.run(() => t.fail(), { ...FULL, signal: controller.signal })
-  setTimeout(() => controller.abort(), 20)
+  await clock.waited()
+  controller.abort()
   await t.throwsAsync(waiting, { name: 'AbortError' })
+  t.is(clock.waitingCount, 0)
   // Beside others it leaves the batch, which waits on.
   const second = new AbortController()
   const cancelled = connection.commits.run(() => t.fail(), { ...FULL, signal: second.signal })
   const kept = connection.fill([2], 4)
-  setTimeout(() => second.abort(), 20)
+  await clock.waited()
+  second.abort()
   await t.throwsAsync(cancelled, { name: 'AbortError' })
   writer.wal.locks.releaseExclusive('WRITE')
-  await kept
+  await clock.passUntil(kept)
   t.deepEqual(connection.contents(), [4])
   writer.close()
+  connection.close()
 })
 
 test('a writer that does not make way in time fails all who wait with ENDMARK_BUSY', async (t) => {
@@ -288,12 +295,15 @@ test('drain waits for all that was queued', async (t) => {
 
 test('what is committed in a loop does not starve the event loop', async (t) => {
   const { connection } = setUp(t)
-  let ticks = 0
-  const timer = setInterval(() => ticks++, 1)
+  let turns = 0
+  const count = (): void => {
+    turns++
+    next = setImmediate(count)
+  }
+  let next = setImmediate(count)
   for (let i = 1; i <= 60; i++) await connection.fill([2], i, 'off')
-  await new Promise((resolve) => setTimeout(resolve, 5))
-  clearInterval(timer)
-  t.true(ticks > 0)
+  clearImmediate(next)
+  t.true(turns >= 30, `${turns} turns of the event loop`)
 })
 
 test('a published batch is committed, whatever fails when the connection takes it over', async (t) => {
