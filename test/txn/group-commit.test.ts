@@ -293,17 +293,38 @@ test('drain waits for all that was queued', async (t) => {
   t.deepEqual(done, [1, 2, 3, 4, 5])
 })
 
-test('what is committed in a loop does not starve the event loop', async (t) => {
-  const { connection } = setUp(t)
+test('what is committed in a loop holds up a turn of the event loop for a millisecond at most', async (t) => {
+  const clock = new ClockVfs()
+  const connection = connect(join(temporaryFolder(t), 'app.db'), { vfs: clock })
+  t.teardown(() => connection.vanish())
+  await connection.fill([2], 1)
   let turns = 0
   const count = (): void => {
     turns++
     next = setImmediate(count)
   }
   let next = setImmediate(count)
-  for (let i = 1; i <= 60; i++) await connection.fill([2], i, 'off')
+  for (let i = 1; i <= 60; i++) {
+    await connection.fill([2], i, 'off')
+    clock.pass(0.3)
+  }
   clearImmediate(next)
-  t.true(turns >= 30, `${turns} turns of the event loop`)
+  t.true(turns >= 60 / 5, `${turns} turns of the event loop`)
+  t.true(turns <= 60 / 2, `${turns} turns: a lone caller waits for the end of each`)
+})
+
+test('who comes with others is committed with them, also after commits of a lone caller', async (t) => {
+  const { connection } = setUp(t)
+  for (let i = 1; i <= 5; i++) await connection.fill([2], i, 'off')
+  const before = connection.commits.counts.batches
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, i) => {
+      // As messages of clients come in: each in a callback of its own, in one turn of the event loop.
+      await new Promise((resolve) => setImmediate(resolve))
+      await connection.fill([2, i + 3], i, 'off')
+    }),
+  )
+  t.is(connection.commits.counts.batches, before + 1)
 })
 
 test('a published batch is committed, whatever fails when the connection takes it over', async (t) => {
