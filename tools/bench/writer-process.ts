@@ -10,12 +10,12 @@ const COMMAND = fileURLToPath(engineUrl('tools/cli/main.js'))
 const READY_TIMEOUT_MS = 10_000
 const POLL_MS = 10
 
-export async function withWriterProcess<T>(path: string, use: () => Promise<T>): Promise<T> {
+export async function withWriterProcess<T>(path: string, use: (pid: number) => Promise<T>): Promise<T> {
   const child = spawn(process.execPath, [COMMAND, 'serve', path], { stdio: ['ignore', 'ignore', 'inherit'] })
   const ended = once(child, 'close')
   try {
     await Promise.race([listening(path), ended.then(failEarly)])
-    return await use()
+    return await use(child.pid!)
   } finally {
     child.kill('SIGTERM')
     await ended

@@ -1,0 +1,47 @@
+/** Rows of results as a Markdown table. */
+import { FIGURE_NAMES, FIGURES, type FigureName } from '../figures.js'
+import type { Conditions, ResultRow } from '../results.js'
+
+export function resultTable(rows: readonly ResultRow[]): string {
+  const figures = FIGURE_NAMES.filter((name) => rows.some((row) => row.figures[name] !== undefined))
+  const notes = rows.some(({ note }) => note !== undefined) ? [''] : []
+  const titles = [
+    'case',
+    'store',
+    ...figures.map((name) => FIGURES[name].title),
+    'rows',
+    'data, memory',
+    'key, value',
+    'P x O',
+  ]
+  const cells = rows.map((row) => [
+    row.case,
+    row.store,
+    ...figures.map((name) => figureCell(row, name)),
+    ...conditionCells(row.conditions),
+    ...(notes.length > 0 ? [row.note ?? ''] : []),
+  ])
+  return markdownTable([...titles, 'synchronous', ...notes], cells)
+}
+
+function conditionCells({ rows, dataMb, memoryMb, ...others }: Conditions): string[] {
+  const { keyBytes, valueBytes, synchronous, processes, outstanding } = others
+  return [
+    rows.toLocaleString('en-US'),
+    `${dataMb < 10 ? dataMb.toFixed(1) : dataMb.toFixed(0)} MB of ${(memoryMb / 1024).toFixed(0)} GB`,
+    `${keyBytes}, ${valueBytes} B`,
+    `${processes} x ${outstanding}`,
+    synchronous,
+  ]
+}
+
+function figureCell({ figures }: ResultRow, name: FigureName): string {
+  const value = figures[name]
+  return value === undefined ? '' : FIGURES[name].format(value)
+}
+
+/** The first two columns are words, the others numbers. */
+export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, titles.map((_, column) => (column < 2 ? '---' : '---:')), ...rows]
+  return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
+}

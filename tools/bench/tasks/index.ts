@@ -1,0 +1,16 @@
+/** All tasks, by the name they are asked for with. */
+import { commitLoop } from './commit-loop.js'
+import type { Task } from './task.js'
+
+const TASKS = {
+  commitLoop,
+}
+
+export type TaskName = keyof typeof TASKS
+export type TaskParameters<Name extends TaskName> = Parameters<(typeof TASKS)[Name]>[1]
+export type TaskResult<Name extends TaskName> = Awaited<ReturnType<(typeof TASKS)[Name]>>
+
+/** `Agent.run` has seen to it that the name and the parameters are right. */
+export function taskNamed(name: string): Task<unknown, unknown> {
+  return TASKS[name as TaskName] as Task<unknown, unknown>
+}
