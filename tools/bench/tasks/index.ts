@@ -1,9 +1,19 @@
 /** All tasks, by the name they are asked for with. */
 import { commitLoop } from './commit-loop.js'
+import { fullScan } from './full-scan.js'
+import { getMany } from './get-many.js'
+import { partScan } from './part-scan.js'
+import { pointReads } from './point-reads.js'
+import { rangeScans } from './range-scans.js'
 import type { Task } from './task.js'
 
 const TASKS = {
   commitLoop,
+  fullScan,
+  getMany,
+  partScan,
+  pointReads,
+  rangeScans,
 }
 
 export type TaskName = keyof typeof TASKS
