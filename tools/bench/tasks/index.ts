@@ -1,4 +1,5 @@
 /** All tasks, by the name they are asked for with. */
+import { bulkLoad } from './bulk-load.js'
 import { commitLoop } from './commit-loop.js'
 import { fullScan } from './full-scan.js'
 import { getMany } from './get-many.js'
@@ -6,14 +7,19 @@ import { partScan } from './part-scan.js'
 import { pointReads } from './point-reads.js'
 import { rangeScans } from './range-scans.js'
 import type { Task } from './task.js'
+import { turnReads } from './turn-reads.js'
+import { ycsb } from './ycsb.js'
 
 const TASKS = {
+  bulkLoad,
   commitLoop,
   fullScan,
   getMany,
   partScan,
   pointReads,
   rangeScans,
+  turnReads,
+  ycsb,
 }
 
 export type TaskName = keyof typeof TASKS

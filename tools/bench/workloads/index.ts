@@ -1,6 +1,9 @@
 /** All workloads, in the order in which they run: those that leave the common database as it was come first. */
 import type { Workload } from '../bench.js'
+import { bulkLoadWorkload } from './bulk-load.js'
+import { checkpointCommits } from './checkpoint-commits.js'
 import { durableCommits } from './durable-commits.js'
+import { eventLoopStall } from './event-loop-stall.js'
 import { fairness } from './fairness.js'
 import { fullScanWorkload } from './full-scan.js'
 import { getManyWorkload } from './get-many.js'
@@ -8,7 +11,9 @@ import { normalCommits } from './normal-commits.js'
 import { parallelScan } from './parallel-scan.js'
 import { pointReadsWorkload } from './point-reads.js'
 import { rangeScansWorkload } from './range-scans.js'
+import { readerLatency } from './reader-latency.js'
 import { scaling } from './scaling.js'
+import { ycsbWorkload } from './ycsb.js'
 
 export const WORKLOADS: readonly Workload[] = [
   pointReadsWorkload,
@@ -17,7 +22,12 @@ export const WORKLOADS: readonly Workload[] = [
   fullScanWorkload,
   scaling,
   parallelScan,
+  bulkLoadWorkload,
   durableCommits,
   normalCommits,
+  ycsbWorkload,
+  readerLatency,
+  checkpointCommits,
+  eventLoopStall,
   fairness,
 ]
