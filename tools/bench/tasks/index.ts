@@ -3,9 +3,13 @@ import { bulkLoad } from './bulk-load.js'
 import { commitLoop } from './commit-loop.js'
 import { fullScan } from './full-scan.js'
 import { getMany } from './get-many.js'
+import { growLog } from './grow-log.js'
+import { holdSnapshot } from './hold-snapshot.js'
+import { openToRead } from './open-to-read.js'
 import { partScan } from './part-scan.js'
 import { pointReads } from './point-reads.js'
 import { rangeScans } from './range-scans.js'
+import { residentMemory } from './resident-memory.js'
 import type { Task } from './task.js'
 import { turnReads } from './turn-reads.js'
 import { ycsb } from './ycsb.js'
@@ -15,9 +19,13 @@ const TASKS = {
   commitLoop,
   fullScan,
   getMany,
+  growLog,
+  holdSnapshot,
+  openToRead,
   partScan,
   pointReads,
   rangeScans,
+  residentMemory,
   turnReads,
   ycsb,
 }

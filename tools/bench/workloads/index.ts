@@ -2,12 +2,17 @@
 import type { Workload } from '../bench.js'
 import { bulkLoadWorkload } from './bulk-load.js'
 import { checkpointCommits } from './checkpoint-commits.js'
+import { databaseGrowth } from './database-growth.js'
 import { durableCommits } from './durable-commits.js'
 import { eventLoopStall } from './event-loop-stall.js'
 import { fairness } from './fairness.js'
 import { fullScanWorkload } from './full-scan.js'
 import { getManyWorkload } from './get-many.js'
+import { logGrowth } from './log-growth.js'
+import { logSize } from './log-size.js'
+import { memory } from './memory.js'
 import { normalCommits } from './normal-commits.js'
+import { openToRead } from './open-to-read.js'
 import { parallelScan } from './parallel-scan.js'
 import { pointReadsWorkload } from './point-reads.js'
 import { rangeScansWorkload } from './range-scans.js'
@@ -22,6 +27,9 @@ export const WORKLOADS: readonly Workload[] = [
   fullScanWorkload,
   scaling,
   parallelScan,
+  openToRead,
+  memory,
+  databaseGrowth,
   bulkLoadWorkload,
   durableCommits,
   normalCommits,
@@ -29,5 +37,7 @@ export const WORKLOADS: readonly Workload[] = [
   readerLatency,
   checkpointCommits,
   eventLoopStall,
+  logGrowth,
+  logSize,
   fairness,
 ]
