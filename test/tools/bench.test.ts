@@ -181,6 +181,7 @@ test('the page has a section for each workload, its plots, and every condition o
   )
   for (const { file } of plots) t.true(markdown.includes(`](benchmarks/${file})`), file)
   t.regex(markdown, /\| 4 x 64 \| endmark \| 1,234 \| 1,000 \| 12 MB of 8 GB \| 16, 100 B \| 4 x 64 \| full \|/)
+  t.regex(markdown, /\| per second \| endmark \| lmdb \|\n\| --- \| ---: \| ---: \|\n\| 4 x 64 \| 1,234 \| 1,234 \|/)
   t.regex(markdown, /a store: it is elsewhere/)
   t.regex(markdown, /one-row commits full, 4 processes x 64 \| lmdb \| at least 2.00 x \| 4.00 x \| 1.00 x \| missed/)
 })

@@ -40,7 +40,7 @@ function end(): void {
 
 function receive(message: ToAgent): void {
   follow(message).catch(async (error: unknown) => {
-    await send({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    await send({ kind: 'failed', message: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) })
     end()
   })
 }

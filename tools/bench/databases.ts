@@ -12,6 +12,9 @@ export interface DatabaseKind {
   readonly purpose?: string
 }
 
+/** Some stores keep all of a transaction in memory. */
+const ROWS_PER_LOAD = 1_000_000
+
 export class Databases {
   readonly #folder: string
   readonly #made = new Set<string>()
@@ -25,7 +28,9 @@ export class Databases {
     const path = join(this.#folder, `${database}-${keys}-${purpose}-${rowCount}.db`)
     if (this.#made.has(path)) return path
     const connection = await (await loadPeer(peer)).open(path, { create: true, keys, synchronous: 'full' })
-    await connection.load(rowsOf(rowsInOrder(rowCount)))
+    for (let start = 0; start < rowCount; start += ROWS_PER_LOAD) {
+      await connection.load(rowsOf(rowsInOrder(Math.min(rowCount, start + ROWS_PER_LOAD), start)))
+    }
     await connection.close()
     this.#made.add(path)
     return path

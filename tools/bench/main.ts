@@ -26,6 +26,11 @@ async function runBenchmark(options: BenchOptions): Promise<number> {
     workloads: [],
     failures: [],
   }
+  const removeAndEnd = () => {
+    databases.removeAll()
+    process.exit(1)
+  }
+  process.once('SIGINT', removeAndEnd).once('SIGTERM', removeAndEnd)
   try {
     for (const workload of workloads) {
       await runWorkload({ options, contenders: present, databases, progress }, workload, results)
@@ -52,9 +57,10 @@ async function runWorkload(
     results.workloads.push(result)
     process.stdout.write(`## ${title}\n\n${resultTable(result.rows)}\n`)
   } catch (error) {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    results.failures.push({ workload: name, message })
-    progress(`${name} has failed: ${message}`)
+    // Where it happened is for whoever runs this; results may be published.
+    const message = error instanceof Error ? error.message : String(error)
+    results.failures.push({ workload: name, message: message.split('\n')[0] ?? '' })
+    progress(`${name} has failed: ${error instanceof Error ? error.stack : message}`)
   }
   progress(`${name} took ${((performance.now() - begun) / 1000).toFixed(1)} s`)
 }

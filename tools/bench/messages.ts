@@ -20,6 +20,7 @@ export type FromAgent =
       /** At the end of the task. */
       readonly memory: MemoryUse
     }
+  /** The first line is the error's, where it happened comes after that. */
   | { readonly kind: 'failed'; readonly message: string }
 
 export type ToAgent =

@@ -54,8 +54,9 @@ export function* rowsOf(rows: Iterable<number>): Generator<Row> {
   for (const row of rows) yield { key: keyOf(row), value: values.fill(value, row) }
 }
 
-export function* rowsInOrder(count: number): Generator<number> {
-  for (let row = 0; row < count; row++) yield row
+/** @param end one more than the last */
+export function* rowsInOrder(end: number, start = 0): Generator<number> {
+  for (let row = start; row < end; row++) yield row
 }
 
 /** @throws Error if this is not a value of that row */

@@ -1,7 +1,8 @@
 /** The page of the benchmarks: what was measured where, what was asked and got, and a section for each workload. */
+import type { FigureName } from '../figures.js'
 import type { Machine, Results, WorkloadResult } from '../results.js'
 import { type Plot, plotsOf } from './plots.js'
-import { resultTable } from './tables.js'
+import { overviewTable, resultTable } from './tables.js'
 import { targetTable } from './targets.js'
 
 export interface Page {
@@ -11,6 +12,17 @@ export interface Page {
 
 /** Where the page expects its plots, from its own folder. */
 export const PLOT_FOLDER = 'benchmarks'
+
+/** What a workload is about, where that is not a rate. */
+const OVERVIEW: Readonly<Record<string, FigureName>> = {
+  'open-to-read': 'untilReadMs',
+  memory: 'privateMb',
+  'reader-latency': 'p99Ms',
+  'checkpoint-commits': 'p999Ms',
+  'event-loop-stall': 'stallP99Ms',
+  'log-size': 'logMb',
+  fairness: 'worstMs',
+}
 
 export function benchmarksPage(results: Results): Page {
   const plots = plotsOf(results.workloads)
@@ -62,7 +74,11 @@ function section({ workload, title, about, rows }: WorkloadResult, plots: readon
   const images = plots
     .filter((plot) => plot.workload === workload)
     .map((plot) => `![${plot.title}](${PLOT_FOLDER}/${plot.file})\n\n`)
-  return `## ${title}\n\n${about}\n\n${images.join('')}${resultTable(rows)}`
+  const overview = overviewTable(rows, OVERVIEW[workload] ?? 'perSecond')
+  const table = resultTable(rows)
+  const details =
+    overview === '' ? table : `${overview}\n<details><summary>All figures</summary>\n\n${table}\n</details>\n`
+  return `## ${title}\n\n${about}\n\n${images.join('')}${details}`
 }
 
 function missing({ absent, failures }: Results): string {

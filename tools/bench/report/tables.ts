@@ -24,6 +24,23 @@ export function resultTable(rows: readonly ResultRow[]): string {
   return markdownTable([...titles, 'synchronous', ...notes], cells)
 }
 
+/** One figure of all cases and stores at a glance; empty where there is nothing to compare. */
+export function overviewTable(rows: readonly ResultRow[], figure: FigureName): string {
+  const measured = rows.filter(({ figures }) => figures[figure] !== undefined)
+  const [cases, stores] = [
+    [...new Set(measured.map((row) => row.case))],
+    [...new Set(measured.map(({ store }) => store))],
+  ]
+  if (cases.length === 0 || stores.length < 2) return ''
+  const cellOf = (name: string, store: string) => {
+    const row = measured.find((candidate) => candidate.case === name && candidate.store === store)
+    return row === undefined ? '' : figureCell(row, figure)
+  }
+  const titles = [FIGURES[figure].title, ...stores]
+  const cells = cases.map((name) => [name, ...stores.map((store) => cellOf(name, store))])
+  return markdownTable(titles, cells, 1)
+}
+
 function conditionCells({ rows, dataMb, memoryMb, ...others }: Conditions): string[] {
   const { keyBytes, valueBytes, synchronous, processes, outstanding } = others
   return [
@@ -40,8 +57,12 @@ function figureCell({ figures }: ResultRow, name: FigureName): string {
   return value === undefined ? '' : FIGURES[name].format(value)
 }
 
-/** The first two columns are words, the others numbers. */
-export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [titles, titles.map((_, column) => (column < 2 ? '---' : '---:')), ...rows]
+/** The first columns are words, the others numbers. */
+export function markdownTable(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  wordColumns = 2,
+): string {
+  const lines = [titles, titles.map((_, column) => (column < wordColumns ? '---' : '---:')), ...rows]
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('')
 }
