@@ -31,7 +31,16 @@ function workload(name: string, rows: readonly ResultRow[], more: Partial<Worklo
 
 function resultsOf(workloads: readonly WorkloadResult[], more: Partial<Results> = {}): Results {
   const machine = { node: 'v20.1.2', platform: 'linux x64', cores: 2, memoryMb: 8192, fileSystem: 'ext4', syncMs: 0.1 }
-  return { time: '2026-01-02T03:04:05Z', machine, options: { rounds: 3 }, absent: [], workloads, failures: [], ...more }
+  return {
+    time: '2026-01-02T03:04:05Z',
+    machine,
+    options: { rounds: 3 },
+    versions: { lmdb: '1.2.3' },
+    absent: [],
+    workloads,
+    failures: [],
+    ...more,
+  }
 }
 
 test('the median of an even number of values lies between the middle two, and leaves the values alone', (t) => {
@@ -182,6 +191,7 @@ test('the page has a section for each workload, its plots, and every condition o
   for (const { file } of plots) t.true(markdown.includes(`](benchmarks/${file})`), file)
   t.regex(markdown, /\| 4 x 64 \| endmark \| 1,234 \| 1,000 \| 12 MB of 8 GB \| 16, 100 B \| 4 x 64 \| full \|/)
   t.regex(markdown, /\| per second \| endmark \| lmdb \|\n\| --- \| ---: \| ---: \|\n\| 4 x 64 \| 1,234 \| 1,234 \|/)
+  t.regex(markdown, /2 cores and 8 GB of memory.*\. Measured on 2026-01-02: lmdb 1\.2\.3\./)
   t.regex(markdown, /a store: it is elsewhere/)
   t.regex(markdown, /one-row commits full, 4 processes x 64 \| lmdb \| at least 2.00 x \| 4.00 x \| 1.00 x \| missed/)
 })

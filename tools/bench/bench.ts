@@ -65,18 +65,25 @@ export async function withReaders<T>(
   )
 }
 
+/** A store that has taken so much more time for its rounds of one case than they count is not asked for more of them. */
+const PATIENCE_MS = 10_000
+
 /** One round of each in turn, as often as asked for, so that a slow moment of the machine does not fall on one of them. */
 export async function alternate<Subject, Round>(
-  { options: { rounds }, progress }: Bench,
+  { options: { rounds, warmUpSeconds, seconds }, progress }: Bench,
   subjects: readonly Subject[],
   name: (subject: Subject) => string,
   measure: (subject: Subject, round: number) => Promise<Round>,
 ): Promise<Map<Subject, Round[]>> {
   const done = new Map(subjects.map((subject) => [subject, [] as Round[]]))
+  const taken = new Map(subjects.map((subject) => [subject, 0]))
   for (let round = 1; round <= rounds; round++) {
     for (const [subject, its] of done) {
+      if (taken.get(subject)! > PATIENCE_MS + its.length * (warmUpSeconds + seconds) * 1000) continue
       progress(`${name(subject)}, round ${round} of ${rounds}`)
+      const begun = performance.now()
       its.push(await measure(subject, round))
+      taken.set(subject, taken.get(subject)! + performance.now() - begun)
     }
   }
   return done

@@ -8,6 +8,7 @@ import { type BenchOptions, parseOptions, USAGE } from './options.js'
 import { resultTable } from './report/tables.js'
 import { targetTable } from './report/targets.js'
 import type { Failure, Results, WorkloadResult } from './results.js'
+import { versionsOf } from './versions.js'
 
 const options = parseOptions(process.argv.slice(2))
 if (options === undefined) process.stdout.write(USAGE)
@@ -22,6 +23,7 @@ async function runBenchmark(options: BenchOptions): Promise<number> {
     time: new Date().toISOString(),
     machine: describeMachine(options.folder),
     options: { ...withoutFolder(given), stores: present.map(({ name }) => name) },
+    versions: versionsOf(present),
     absent,
     workloads: [],
     failures: [],

@@ -5,6 +5,8 @@ export interface Results {
   readonly time: string
   readonly machine: Machine
   readonly options: Readonly<Record<string, unknown>>
+  /** Of the stores, by the names of their packages. */
+  readonly versions: Readonly<Record<string, string>>
   /** Stores that could not be measured here, and why. */
   readonly absent: readonly Absence[]
   readonly workloads: readonly WorkloadResult[]

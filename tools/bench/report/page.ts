@@ -35,7 +35,7 @@ export function benchmarksPage(results: Results): Page {
   return { markdown: `${sections.filter((part) => part !== '').join('\n')}`, plots }
 }
 
-function introduction({ time, machine, options }: Results): string {
+function introduction({ time, machine, versions, options }: Results): string {
   return `# Benchmarks
 
 Endmark beside other embedded stores, all in one run, in turns; medians of ${String(options.rounds)} rounds. Figures of different runs, or of
@@ -47,7 +47,7 @@ different machines, do not compare. Do not edit this page: it is made by
 
 How to read the figures, and how each store is set up, is told in [tools/bench](../tools/bench/README.md).
 
-${machineText(machine)} Measured on ${time.slice(0, 10)}.
+${machineText(machine)} Measured on ${time.slice(0, 10)}: ${versionText(versions)}.
 `
 }
 
@@ -57,6 +57,12 @@ function machineText({ node, platform, cores, memoryMb, fileSystem, syncMs }: Ma
     `A machine with ${cores} cores and ${memory} GB of memory, ${platform}, Node ${node.replace(/^v/, '')}, ${fileSystem}; ` +
     `\`fdatasync\` of an overwritten page takes ${(syncMs * 1000).toFixed(0)} microseconds (median).`
   )
+}
+
+function versionText(versions: Results['versions']): string {
+  return Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')
 }
 
 function targets(workloads: readonly WorkloadResult[]): string {

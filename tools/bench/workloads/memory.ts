@@ -6,7 +6,7 @@ import type { ResultRow } from '../results.js'
 import type { ResidentMemoryResult } from '../tasks/resident-memory.js'
 import { plainReads } from './plain-reads.js'
 
-const READS = 1_000_000
+const READS = 200_000
 const READS_QUICK = 20_000
 const MOMENTS = [
   ['connected and idle', 'idle'],
@@ -18,7 +18,7 @@ export const memory: Workload = {
   name: 'memory',
   title: 'Memory of a process',
   about:
-    'A process connects, reads one row and is idle; then it reads a million random rows; then it goes over all rows. Each time the ' +
+    'A process connects, reads one row and is idle; then it reads 200,000 random rows; then it goes over all rows. Each time the ' +
     'garbage is collected before its memory is looked at: its private pages, Node itself included (about 40 MB), and pages of ' +
     'mapped files, code among them, which the system can take back.',
 

@@ -1,11 +1,14 @@
 /** Point reads of two threads, or two processes, against one. */
 import { type AgentKind, withAgents } from '../agents.js'
 import { alternate, type Bench, FULL_TEXT, readersOf, readTime, resultRow, type Workload } from '../bench.js'
-import { whistle } from '../commits.js'
 import type { Contender } from '../contenders.js'
 import type { Figures } from '../figures.js'
 import type { ResultRow } from '../results.js'
 import { sum } from '../statistics.js'
+import { sharedNow } from '../tasks/timing.js'
+
+/** Enough for all to have made their keys. */
+const PREPARE_MS = 600
 
 const CASES: readonly (readonly [string, AgentKind, number])[] = [
   ['1 thread', 'thread', 1],
@@ -48,7 +51,7 @@ async function oneRound(bench: Bench, contender: Contender, kind: AgentKind, cou
   return withAgents(
     starts,
     async (agents) => {
-      const { startTime } = whistle(0, 0)
+      const startTime = sharedNow() + PREPARE_MS
       const parameters = { ...readTime(bench), rowCount, keys: { of: 'all' }, state: 'autocommit', startTime } as const
       const rates = await Promise.all(agents.map((agent, seed) => agent.run('pointReads', { ...parameters, seed })))
       return { perSecond: sum(rates) }
