@@ -11,6 +11,10 @@ export function xorshift32(seed: number): () => number {
   }
 }
 
+export function noise(count: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from({ length: count }, xorshift32(0))
+}
+
 /** 0 … count - 1 in a random order. */
 export function shuffled(count: number, seed: number): Uint32Array {
   const random = xorshift32(seed)

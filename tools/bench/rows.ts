@@ -3,12 +3,15 @@
  * whoever reads it can tell whether it is the right one.
  */
 import type { Row } from './peers/peer.js'
-import { xorshift32 } from './random.js'
+import { noise, xorshift32 } from './random.js'
 
 export const KEY_SIZE_BYTES = 16
 export const VALUE_SIZE_BYTES = 100
 const VALUE_COUNTER_OFFSET = 4
 const VALUE_ROW_OFFSET = 8
+const VALUE_NOISE_OFFSET = 12
+/** The rest of values is taken from here: nothing that could be compressed, as LevelDB would otherwise do. */
+const NOISE = Buffer.from(noise(1 << 18).buffer)
 /** So many keys are made before a round of reads and taken in turn, so that the stores are timed and not the making of keys. */
 const KEY_COUNT = 1 << 18
 /** Of commits, which take longer. */
@@ -26,7 +29,7 @@ export function missingKeyOf(row: number): string {
 /** Writer of the values that a new database has. */
 export const LOADER = 0xffffffff
 
-/** Values of one process: its number, then a counter, then the row. */
+/** Values of one process: its number, then a counter, then the row, then noise. */
 export class ChangingValues {
   readonly #writer: number
   #count = 0
@@ -43,6 +46,8 @@ export class ChangingValues {
     value.writeUInt32LE(this.#writer, 0)
     value.writeUInt32LE(this.#count++ >>> 0, VALUE_COUNTER_OFFSET)
     value.writeUInt32LE(row, VALUE_ROW_OFFSET)
+    const noiseStart = (this.#count * VALUE_SIZE_BYTES) % (NOISE.length - VALUE_SIZE_BYTES)
+    NOISE.copy(value, VALUE_NOISE_OFFSET, noiseStart, noiseStart + VALUE_SIZE_BYTES - VALUE_NOISE_OFFSET)
     return value
   }
 }
