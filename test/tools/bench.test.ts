@@ -141,6 +141,7 @@ test('a target is reached, missed or not measured, by the ratio in the same run'
       rowOf('lmdb', 'sorted keys', 200),
       rowOf('better-sqlite3', 'sorted keys', 100),
     ]),
+    workload('log-growth', [rowOf('endmark', '1,000,000 frames', 100), rowOf('endmark', '1,000 frames', 110)]),
     workload('full-scan', [rowOf('endmark', 'all rows', 100)]),
     workload('reader-latency', [
       rowOf('endmark inline', 'one reader, one writer', 1, { figures: { p99Ms: 1 } }),
@@ -155,6 +156,7 @@ test('a target is reached, missed or not measured, by the ratio in the same run'
   t.deepEqual(verdict(/4 processes x 64/, 'lmdb'), [1.25, 'missed'])
   t.deepEqual(verdict(/sorted keys/, 'fastest peer'), [1.5, 'goal'])
   t.deepEqual(verdict(/random keys/, 'fastest peer'), [null, 'not measured'])
+  t.deepEqual(verdict(/time of a point read/, '1,000 frames'), [1.1, 'must'])
   t.deepEqual(verdict(/full scan/, 'lmdb'), [null, 'not measured'])
   t.deepEqual(verdict(/reader p99/, 'better-sqlite3'), [0.2, 'must'])
 })

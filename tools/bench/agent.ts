@@ -46,4 +46,4 @@ function receive(message: ToAgent): void {
 }
 
 if (parentPort !== null) parentPort.on('message', receive)
-else process.on('message', receive)
+else process.on('message', receive).once('disconnect', () => process.exit())

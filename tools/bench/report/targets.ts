@@ -36,6 +36,10 @@ export interface TargetResult {
   readonly verdict: 'goal' | 'must' | 'missed' | 'not measured'
 }
 
+const [LONG_LOG, SHORT_LOG] = ['1,000,000 frames', '1,000 frames']
+const SQLITE = 'better-sqlite3'
+const FAST = 'lmdb getBinaryFast'
+
 type RatePair = readonly [store: string, must: number, goal: number]
 
 /** Rates of Endmark against those of other stores in the same case. */
@@ -84,9 +88,22 @@ function readerP99(store: string, must: number, goal: number): Target {
   }
 }
 
-const [LONG_LOG, SHORT_LOG] = ['1,000,000 frames', '1,000 frames']
-const SQLITE = 'better-sqlite3'
-const FAST = 'lmdb getBinaryFast'
+/** Time by time: rates the other way round. */
+function longLog(must: number, goal: number): Target {
+  const measured = (name: string): Measured => {
+    return { workload: 'log-growth', case: name, store: 'endmark', figure: 'perSecond' }
+  }
+  const what = `time of a point read, log of ${LONG_LOG}`
+  return {
+    what,
+    against: SHORT_LOG,
+    ours: measured(SHORT_LOG),
+    theirs: [measured(LONG_LOG)],
+    ask: 'at most',
+    must,
+    goal,
+  }
+}
 
 const TARGETS: readonly Target[] = [
   ...rates('random point read, autocommit', 'point-reads', 'all keys, autocommit', [
@@ -134,8 +151,7 @@ const TARGETS: readonly Target[] = [
   gains('point reads, 2 threads', 'scaling', ['2 threads', '1 thread'], 1.8, 1.95),
   gains('point reads, 2 processes', 'scaling', ['2 processes', '1 process'], 1.8, 1.95),
   gains('parallel scan, 2 threads', 'parallel-scan', ['2 threads', '1 thread'], 1.7, 1.9),
-  // A rate, where time is asked: at most 1.2 times the time is at least 1 / 1.2 of the rate.
-  gains(`point read, log of ${LONG_LOG}`, 'log-growth', [LONG_LOG, SHORT_LOG], 1 / 1.2, 1 / 1.05),
+  longLog(1.2, 1.05),
 ]
 
 export function targetResults(workloads: readonly WorkloadResult[]): TargetResult[] {
