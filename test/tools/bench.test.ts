@@ -8,6 +8,18 @@ import { linePlot } from '../../tools/bench/report/line-plot.js'
 import { benchmarksPage } from '../../tools/bench/report/page.js'
 import { targetResults } from '../../tools/bench/report/targets.js'
 import { mergeResults, type ResultRow, type Results, type WorkloadResult } from '../../tools/bench/results.js'
+import {
+  ChangingValues,
+  counterOf,
+  keyOf,
+  LOADER,
+  missingKeyOf,
+  RandomKeys,
+  requireValue,
+  rowsInOrder,
+  rowsOf,
+  writerOf,
+} from '../../tools/bench/rows.js'
 import { median } from '../../tools/bench/statistics.js'
 
 const CONDITIONS = {
@@ -79,6 +91,46 @@ test('a shuffled order has every row once', (t) => {
   )
   t.notDeepEqual(order, order.toSorted())
   t.deepEqual(order, shuffled(1000, 7))
+})
+
+test('keys have 16 bytes and the order of their rows, and missing ones lie between', (t) => {
+  for (const row of [0, 1, 9, 10, 255, 999_999, 50_000_000]) {
+    t.is(Buffer.byteLength(keyOf(row)), 16)
+    t.true(keyOf(row) < keyOf(row + 1))
+    t.true(missingKeyOf(row) > keyOf(row))
+    t.true(missingKeyOf(row) < keyOf(row + 16))
+  }
+})
+
+test('random keys are those of rows, and hot ones are so many that are spread over all', (t) => {
+  const rowCount = 100_000
+  const hot = new RandomKeys(rowCount, 1, { of: 'hot', count: 100 }, 10_000)
+  const keys = new Set(Array.from({ length: 10_000 }, () => hot.next()))
+  t.is(keys.size, 100)
+  t.true([...keys].some((key) => key > keyOf(rowCount * 0.9)))
+  const all = new RandomKeys(rowCount, 1, { of: 'all' }, 1000)
+  for (let count = 0; count < 3000; count++) {
+    const key = all.next()
+    t.is(key, keyOf(all.row))
+    if (all.row >= rowCount) t.fail(`row ${all.row}`)
+  }
+  t.is(all.nextMany(64).length, 64)
+})
+
+test('a value names its row and its writer, never comes twice, and is told from that of another row', (t) => {
+  const values = new ChangingValues(7)
+  const [first, second] = [values.next(123), values.next(123)]
+  t.is(first.length, 100)
+  t.notDeepEqual(first, second)
+  t.deepEqual([writerOf(second), counterOf(second)], [7, counterOf(first) + 1])
+  t.notThrows(() => requireValue(first, 123))
+  t.throws(() => requireValue(first, 124), { message: 'row 124: the value of row 123' })
+  t.throws(() => requireValue(undefined, 1), { message: 'row 1: no bytes of value' })
+  const rows = Array.from(rowsOf(rowsInOrder(5, 2)), ({ key, value }) => [key, writerOf(value) === LOADER])
+  t.deepEqual(
+    rows,
+    [2, 3, 4].map((row) => [keyOf(row), true]),
+  )
 })
 
 test('zipfian ranks are in bounds, and the first ones are drawn as often as they should', (t) => {
