@@ -7,7 +7,7 @@ import { combineRounds, type Figures } from './figures.js'
 import type { BenchOptions } from './options.js'
 import type { Durability, OpenSettings } from './peers/peer.js'
 import type { ResultRow, WorkloadResult } from './results.js'
-import { KEY_SIZE_BYTES, VALUE_SIZE_BYTES } from './rows.js'
+import { ALL_KEYS, KEY_SIZE_BYTES, VALUE_SIZE_BYTES } from './rows.js'
 import type { LoopTime } from './tasks/timing.js'
 import { withWriterProcess } from './writer-process.js'
 
@@ -63,6 +63,14 @@ export async function withReaders<T>(
   return withAgents(starts, (agents) =>
     use(contenders.map((contender, index) => ({ contender, agent: agents[index]!, path: paths[index]! }))),
   )
+}
+
+/** Reads that nobody counts, so that the first case is not the one in which code is still being compiled. */
+export async function warmUp({ options: { rowCount, readSeconds } }: Bench, readers: readonly Reader[]): Promise<void> {
+  const parameters = { warmUpSeconds: 0, seconds: readSeconds, rowCount, seed: 0, keys: ALL_KEYS } as const
+  for (const { agent } of readers) {
+    for (const state of ['autocommit', 'snapshot'] as const) await agent.run('pointReads', { ...parameters, state })
+  }
 }
 
 /** A store that has taken so much more time for its rounds of one case than they count is not asked for more of them. */

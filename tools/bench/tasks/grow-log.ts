@@ -14,15 +14,17 @@ export interface GrowLog {
 const FRAME_SIZE_BYTES = 24 + 4096
 /** A transaction changes about as many pages, as long as these are few of the whole. */
 const ROWS_PER_COMMIT_MAX = 20_000
+/** More than fit into what a store adds to its log file in advance. */
+const ROWS_PER_COMMIT_MIN = 100
 
 /** @returns frames of the log, by the length of its file */
 export async function growLog({ connection, path }: Subject, { rowCount, seed, frames }: GrowLog): Promise<number> {
   const random = xorshift32(seed)
   const length = () => Math.floor(statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) / FRAME_SIZE_BYTES
   for (let before = length(); before < frames; before = length()) {
-    const count = Math.min(ROWS_PER_COMMIT_MAX, Math.ceil(frames - before))
+    const count = Math.max(ROWS_PER_COMMIT_MIN, Math.min(ROWS_PER_COMMIT_MAX, Math.ceil(frames - before)))
     await connection.load(rowsOf(Array.from({ length: count }, () => random() % rowCount)))
-    if (length() === before) throw new Error(`the log of ${path} does not grow`)
+    if (length() === before) throw new Error(`the log does not grow beyond ${before} frames`)
   }
   return Math.floor(length())
 }
