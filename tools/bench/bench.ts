@@ -48,16 +48,29 @@ export function readTime({ options }: Bench): LoopTime {
 
 export const FULL_TEXT: OpenSettings = { keys: 'text', synchronous: 'full' }
 
+/** Makes the databases that are missing, so that no round is about that. */
+export async function makeDatabases(
+  { databases, progress }: Bench,
+  contenders: readonly Contender[],
+  kind: DatabaseKind,
+): Promise<void> {
+  for (const contender of contenders) {
+    if (databases.has(contender, kind)) continue
+    progress(`makes a database of ${kind.rowCount} rows: ${contender.name}`)
+    await databases.pathFor(contender, kind)
+  }
+}
+
 /** One agent of each contender, on a database of this kind, for as long as `use` takes. */
 export async function withReaders<T>(
-  { databases }: Bench,
+  bench: Bench,
   contenders: readonly Contender[],
   kind: DatabaseKind,
   use: (readers: readonly Reader[]) => Promise<T>,
   more: Partial<OpenSettings> = {},
 ): Promise<T> {
-  const paths: string[] = []
-  for (const contender of contenders) paths.push(await databases.pathFor(contender, kind))
+  await makeDatabases(bench, contenders, kind)
+  const paths = await Promise.all(contenders.map((contender) => bench.databases.pathFor(contender, kind)))
   const settings = { ...FULL_TEXT, keys: kind.keys ?? 'text', ...more }
   const starts = contenders.map(({ peer }, index) => ({ peer, path: paths[index]!, settings }))
   return withAgents(starts, (agents) =>

@@ -1,6 +1,6 @@
 /** Rounds of commits: client processes on one database, all working in the same time, and what they did together. */
 import { type Agent, withAgents } from './agents.js'
-import { alternate, type Bench, FULL_TEXT, resultRow, served } from './bench.js'
+import { alternate, type Bench, FULL_TEXT, makeDatabases, resultRow, served } from './bench.js'
 import type { Contender } from './contenders.js'
 import { type FigureName, type Figures, only } from './figures.js'
 import { Latencies, type LatencyCounts } from './latencies.js'
@@ -67,6 +67,7 @@ export async function commitCase(
   figures: readonly FigureName[] = COMMIT_FIGURES,
 ): Promise<ResultRow[]> {
   const { rowCount } = bench.options
+  await makeDatabases(bench, contenders, { rowCount })
   const name = (contender: Contender) => `${commits.case}: ${contender.name}`
   const rounds = await alternate(bench, contenders, name, (contender) => commitRound(bench, contender, commits))
   const rows: ResultRow[] = []

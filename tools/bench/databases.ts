@@ -23,11 +23,16 @@ export class Databases {
     this.#folder = mkdtempSync(join(parent, 'endmark-bench-'))
   }
 
-  /** Holds `rowCount` rows, in order. */
-  async pathFor({ database, peer }: Contender, { rowCount, keys = 'text', purpose = 'rows' }: DatabaseKind) {
-    const path = join(this.#folder, `${database}-${keys}-${purpose}-${rowCount}.db`)
+  has(contender: Contender, kind: DatabaseKind): boolean {
+    return this.#made.has(this.#path(contender, kind))
+  }
+
+  /** Of a database that holds `rowCount` rows, in order. */
+  async pathFor(contender: Contender, kind: DatabaseKind): Promise<string> {
+    const path = this.#path(contender, kind)
     if (this.#made.has(path)) return path
-    const connection = await (await loadPeer(peer)).open(path, { create: true, keys, synchronous: 'full' })
+    const { rowCount, keys = 'text' } = kind
+    const connection = await (await loadPeer(contender.peer)).open(path, { create: true, keys, synchronous: 'full' })
     for (let start = 0; start < rowCount; start += ROWS_PER_LOAD) {
       await connection.load(rowsOf(rowsInOrder(Math.min(rowCount, start + ROWS_PER_LOAD), start)))
     }
@@ -51,6 +56,10 @@ export class Databases {
 
   removeAll(): void {
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #path({ database }: Contender, { rowCount, keys = 'text', purpose = 'rows' }: DatabaseKind): string {
+    return join(this.#folder, `${database}-${keys}-${purpose}-${rowCount}.db`)
   }
 }
 

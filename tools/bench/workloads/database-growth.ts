@@ -14,7 +14,6 @@ export const databaseGrowth: Workload = {
       const contenders = readersOf(bench)
       const parameters = { ...readTime(bench), rowCount, seed: 1, keys: { of: 'all' }, state: 'autocommit' } as const
       const name = `${rowCount.toLocaleString('en-US')} rows`
-      bench.progress(`makes databases of ${name}`)
       const done = await withReaders(bench, contenders, kind, (readers) =>
         readCase(bench, { case: name, rowCount }, readers, async (agent) => ({
           perSecond: await agent.run('pointReads', parameters),

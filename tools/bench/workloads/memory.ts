@@ -1,6 +1,6 @@
 /** What a process keeps in memory: idle, after many point reads, after a whole scan. */
 import { withAgent } from '../agents.js'
-import { alternate, type Bench, FULL_TEXT, readersOf, resultRow, type Workload } from '../bench.js'
+import { alternate, type Bench, FULL_TEXT, makeDatabases, readersOf, resultRow, type Workload } from '../bench.js'
 import type { Contender } from '../contenders.js'
 import type { ResultRow } from '../results.js'
 import type { ResidentMemoryResult } from '../tasks/resident-memory.js'
@@ -25,6 +25,7 @@ export const memory: Workload = {
   async run(bench) {
     const { rowCount } = bench.options
     const contenders = plainReads(readersOf(bench))
+    await makeDatabases(bench, contenders, { rowCount })
     const rounds = await alternate(
       bench,
       contenders,

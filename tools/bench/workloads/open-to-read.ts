@@ -1,6 +1,6 @@
 /** How long a new process takes until it has read its first row. */
 import { withAgent } from '../agents.js'
-import { alternate, type Bench, FULL_TEXT, readersOf, resultRow, type Workload } from '../bench.js'
+import { alternate, type Bench, FULL_TEXT, makeDatabases, readersOf, resultRow, type Workload } from '../bench.js'
 import type { Contender } from '../contenders.js'
 import type { Figures } from '../figures.js'
 import type { ResultRow } from '../results.js'
@@ -20,6 +20,7 @@ export const openToRead: Workload = {
     const { rowCount, rounds: roundCount } = bench.options
     const more = { ...bench, options: { ...bench.options, rounds: roundCount * OPENS_PER_ROUND } }
     const contenders = plainReads(readersOf(bench))
+    await makeDatabases(bench, contenders, { rowCount })
     const rounds = await alternate(
       more,
       contenders,

@@ -1,6 +1,6 @@
 /** A whole scan that is shared by worker threads, each of which goes over a part of the keys, against one thread. */
 import { type Agent, withAgents } from '../agents.js'
-import { alternate, type Bench, FULL_TEXT, readersOf, resultRow, type Workload } from '../bench.js'
+import { alternate, type Bench, FULL_TEXT, makeDatabases, readersOf, resultRow, type Workload } from '../bench.js'
 import { whistle } from '../commits.js'
 import type { Contender } from '../contenders.js'
 import type { Figures } from '../figures.js'
@@ -20,6 +20,7 @@ export const parallelScan: Workload = {
     const { rowCount } = bench.options
     const rows: ResultRow[] = []
     const contenders = plainReads(readersOf(bench).filter(({ isShared }) => isShared))
+    await makeDatabases(bench, contenders, { rowCount })
     for (const threads of THREADS) {
       const name = threads === 1 ? '1 thread' : `${threads} threads`
       const rounds = await alternate(

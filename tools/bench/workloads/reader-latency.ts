@@ -1,6 +1,6 @@
 /** How long single reads take while another process commits as fast as it can. */
 import { withAgents } from '../agents.js'
-import { alternate, type Bench, FULL_TEXT, resultRow, served, type Workload } from '../bench.js'
+import { alternate, type Bench, FULL_TEXT, makeDatabases, resultRow, served, type Workload } from '../bench.js'
 import { commitFigures, latencyFigures, whistle } from '../commits.js'
 import type { Contender } from '../contenders.js'
 import type { Figures } from '../figures.js'
@@ -21,6 +21,7 @@ export const readerLatency: Workload = {
     const rows: ResultRow[] = []
     const { rowCount } = bench.options
     const contenders = plainReads(bench.contenders.filter(({ isShared }) => isShared))
+    await makeDatabases(bench, contenders, { rowCount })
     const rounds = await alternate(
       bench,
       contenders,

@@ -1,6 +1,15 @@
 /** Point reads of two threads, or two processes, against one. */
 import { type AgentKind, withAgents } from '../agents.js'
-import { alternate, type Bench, FULL_TEXT, readersOf, readTime, resultRow, type Workload } from '../bench.js'
+import {
+  alternate,
+  type Bench,
+  FULL_TEXT,
+  makeDatabases,
+  readersOf,
+  readTime,
+  resultRow,
+  type Workload,
+} from '../bench.js'
 import type { Contender } from '../contenders.js'
 import type { Figures } from '../figures.js'
 import type { ResultRow } from '../results.js'
@@ -28,6 +37,7 @@ export const scaling: Workload = {
     const { rowCount } = bench.options
     const rows: ResultRow[] = []
     const contenders = readersOf(bench).filter(({ isShared }) => isShared)
+    await makeDatabases(bench, contenders, { rowCount })
     for (const [name, kind, count] of CASES) {
       const rounds = await alternate(
         bench,

@@ -1,6 +1,6 @@
 /** YCSB A to F in one process. */
 import { withAgent } from '../agents.js'
-import { alternate, type Bench, FULL_TEXT, resultRow, type Workload, writersOf } from '../bench.js'
+import { alternate, type Bench, FULL_TEXT, makeDatabases, resultRow, type Workload, writersOf } from '../bench.js'
 import type { Contender } from '../contenders.js'
 import type { Figures } from '../figures.js'
 import type { ResultRow } from '../results.js'
@@ -20,6 +20,7 @@ export const ycsbWorkload: Workload = {
     const rows: ResultRow[] = []
     // A writer process would not be asked: one process alone commits faster by itself.
     const contenders = writersOf(bench).filter(({ isServed }) => !isServed)
+    await makeDatabases(bench, contenders, { rowCount: bench.options.rowCount, purpose: PURPOSE })
     const rowCounts = new Map(contenders.map((contender) => [contender, bench.options.rowCount]))
     for (const mix of Object.keys(YCSB_MIXES) as MixName[])
       rows.push(...(await oneMix(bench, mix, contenders, rowCounts)))
