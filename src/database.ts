@@ -457,8 +457,11 @@ export class Database {
 
   /** Their threads have the files open: as long as one of them lives, nobody is the last to close. */
   async #closePools(): Promise<void> {
-    const opened = await Promise.allSettled(this.#pools)
-    await Promise.all(opened.map((pool) => (pool.status === 'fulfilled' ? pool.value.close() : null)))
+    const closing = [...this.#pools].map(async (opening) => {
+      const pool = await opening.catch(() => null)
+      await pool?.close()
+    })
+    await Promise.all(closing)
   }
 
   /**

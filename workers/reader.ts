@@ -19,6 +19,12 @@ const { path, timeoutMs, cacheLimitBytes } = workerData as ReaderSettings
 
 let opening: Promise<Database> | null = null
 
+// An answer that cannot be cloned is found out only when piscina sends it, which ends the thread; and of a DOMException as the
+// reason nothing would arrive on Node 20.
+process.on('uncaughtException', (error: unknown) => {
+  throw error instanceof DOMException ? Object.assign(new Error(error.message), { name: error.name }) : error
+})
+
 /** A result, and the buffers that go along with it. */
 interface Made {
   readonly value: unknown
