@@ -5,8 +5,9 @@
  * Piscina's waiting between two tasks by `Atomics.wait` is turned off: it keeps the event loop of the thread from turning, and
  * with it the end of the turn, at which a read lock is let go that would otherwise keep the log from being started over.
  *
- * A thread is ended by `terminate`, whatever it is doing. It has only read, and the kernel closes what it had open; but until
- * it has really ended its locks are there, so `close` waits for every thread there ever was.
+ * A thread is ended by `terminate`, whatever it is doing. It has only read, Node closes what it had open, and what it may have
+ * left mapped is unmapped here. But until it has really ended its locks are there, so `close` waits for every thread there
+ * ever was.
  */
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +15,7 @@ import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ReaderThreads, ReaderThreadsOptions, ReadTask } from '../src/database.js'
 import { abortError, EndmarkError } from '../src/errors.js'
+import { MapLedger, unmapLeftBehind } from '../src/vfs/index.js'
 import type { ReaderAnswer, ReaderSettings } from './reader-settings.js'
 import { fromThrownThing } from './thrown-thing.js'
 
@@ -37,6 +39,7 @@ class PiscinaThreads implements ReaderThreads {
   readonly #piscina: Piscina<ReadTask, ReaderAnswer>
   /** Threads that live, each with its end. */
   readonly #living = new Map<Worker, Promise<void>>()
+  readonly #maps = new MapLedger()
   #started = 0
   #failure: unknown = null
   #closing: Promise<void> | null = null
@@ -47,7 +50,7 @@ class PiscinaThreads implements ReaderThreads {
     this.#path = path
     this.#piscina = new Piscina<ReadTask, ReaderAnswer>({
       filename: READER_FILE,
-      workerData: settings,
+      workerData: { ...settings, ...this.#maps.toWorkerData() },
       minThreads: count,
       maxThreads: count,
       concurrentTasksPerWorker: 1,
@@ -127,12 +130,14 @@ class PiscinaThreads implements ReaderThreads {
     for (const thread of this.#piscina.threads) {
       if (this.#living.has(thread)) continue
       this.#started++
-      const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
-      this.#living.set(
-        thread,
-        ended.then(() => void this.#living.delete(thread)),
-      )
+      this.#living.set(thread, this.#ended(thread, thread.threadId))
     }
+  }
+
+  async #ended(thread: Worker, id: number): Promise<void> {
+    await new Promise<void>((resolve) => thread.once('exit', () => resolve()))
+    this.#living.delete(thread)
+    unmapLeftBehind(this.#maps, id)
   }
 
   #ending(): Promise<void>[] {
