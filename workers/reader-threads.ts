@@ -15,7 +15,7 @@ import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ReaderThreads, ReaderThreadsOptions, ReadTask } from '../src/database.js'
 import { abortError, EndmarkError } from '../src/errors.js'
-import { MapLedger, unmapLeftBehind } from '../src/vfs/index.js'
+import { MapGates, MapLedger, unmapLeftBehind } from '../src/vfs/index.js'
 import type { ReaderAnswer, ReaderSettings } from './reader-settings.js'
 import { fromThrownThing } from './thrown-thing.js'
 
@@ -40,6 +40,8 @@ class PiscinaThreads implements ReaderThreads {
   /** Threads that live, each with its end. */
   readonly #living = new Map<Worker, Promise<void>>()
   readonly #maps = new MapLedger()
+  readonly #mapGates = new MapGates()
+  readonly #exiting = () => this.#mapGates.close()
   #started = 0
   #failure: unknown = null
   #closing: Promise<void> | null = null
@@ -50,7 +52,7 @@ class PiscinaThreads implements ReaderThreads {
     this.#path = path
     this.#piscina = new Piscina<ReadTask, ReaderAnswer>({
       filename: READER_FILE,
-      workerData: { ...settings, ...this.#maps.toWorkerData() },
+      workerData: { ...settings, ...this.#maps.toWorkerData(), ...this.#mapGates.toWorkerData() },
       minThreads: count,
       maxThreads: count,
       concurrentTasksPerWorker: 1,
@@ -63,6 +65,8 @@ class PiscinaThreads implements ReaderThreads {
       this.#look()
     })
     this.#look()
+    // Ends all threads as `close` does.
+    process.once('exit', this.#exiting)
   }
 
   get restarts(): number {
@@ -90,22 +94,39 @@ class PiscinaThreads implements ReaderThreads {
   async #close(): Promise<void> {
     // Those that are ending already first: when they have, piscina would replace them once more after its own end.
     for (let ending = this.#ending(); ending.length > 0; ending = this.#ending()) await Promise.all(ending)
+    this.#mapGates.close()
     await this.#piscina.destroy()
     await Promise.all(this.#living.values())
+    process.removeListener('exit', this.#exiting)
   }
 
   async #answer(task: ReadTask, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#closing !== null) throw this.#closed()
+    // Piscina ends the thread in its listener of a signal: not of the caller's, so that the gates are closed by then.
+    const end = new AbortController()
+    const abort = () => this.#endBy(end)
+    signal?.addEventListener('abort', abort)
+    if (signal?.aborted) abort()
     let answer: ReaderAnswer
     try {
-      answer = await this.#piscina.run(task, signal === undefined ? {} : { signal })
+      answer = await this.#piscina.run(task, signal === undefined ? {} : { signal: end.signal })
     } catch (error) {
       throw signal?.aborted ? abortError(signal) : this.#failureOf(error)
     } finally {
+      signal?.removeEventListener('abort', abort)
       this.#look()
     }
     if ('thrown' in answer) throw fromThrownThing(answer.thrown)
     return answer.value
+  }
+
+  /** Ends the thread of a task, while no thread is mapping. */
+  #endBy(end: AbortController): void {
+    this.#mapGates.close()
+    end.abort()
+    // Those that have taken its place are among them.
+    this.#look()
+    this.#mapGates.open(new Set(this.#piscina.threads.map(({ threadId }) => threadId)))
   }
 
   /** What is not thrown by the task itself. */
@@ -130,6 +151,7 @@ class PiscinaThreads implements ReaderThreads {
     for (const thread of this.#piscina.threads) {
       if (this.#living.has(thread)) continue
       this.#started++
+      this.#mapGates.add(thread.threadId)
       this.#living.set(thread, this.#ended(thread, thread.threadId))
     }
   }
@@ -138,6 +160,7 @@ class PiscinaThreads implements ReaderThreads {
     await new Promise<void>((resolve) => thread.once('exit', () => resolve()))
     this.#living.delete(thread)
     unmapLeftBehind(this.#maps, id)
+    this.#mapGates.forget(id)
   }
 
   #ending(): Promise<void>[] {

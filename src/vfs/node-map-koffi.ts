@@ -6,6 +6,8 @@
  * thread that ends runs no such callbacks: what it still had mapped stays mapped until the process ends, unless whoever
  * started the thread unmaps it when it has ended (`unmapLeftBehind`, node-map-ledger.ts).
  *
+ * A thread must not be ended in the midst of this: see node-map-gate.ts.
+ *
  * A map keeps its open file description alive, and with it the description's locks. So the map is made through a
  * description of its own that nobody locks: else a thread that ends while it holds WRITE would hold it for good.
  */
@@ -13,6 +15,7 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { threadId } from 'node:worker_threads'
 import type { MapProvider, MapRequest } from './node-map.js'
+import { MapGates } from './node-map-gate.js'
 import { MapLedger, type MappedRange } from './node-map-ledger.js'
 import { systemError } from './node-system-error.js'
 
@@ -45,6 +48,13 @@ export function unmapLeftBehind(ledger: MapLedger, thread: number): void {
 }
 
 export function loadKoffiMaps(): MapProvider {
+  const gate = MapGates.ofThisThread()?.gateOf(threadId) ?? null
+  if (gate === null) return koffiMaps()
+  const { map, ...others } = gate.pass(koffiMaps)
+  return { ...others, map: (request) => gate.pass(() => map(request)) }
+}
+
+function koffiMaps(): MapProvider {
   const koffi = loadKoffi()
   const ledger = MapLedger.ofThisThread()
   const libc = koffi.load(null)
@@ -62,27 +72,25 @@ export function loadKoffiMaps(): MapProvider {
     munmap(address, length)
   }
 
-  return {
-    canMap: () => true,
-
-    map({ fd, fileOffset, length, writable }: MapRequest): Uint8Array {
-      const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
-      // Whether the file was opened for this is for the kernel to say: the description made below would allow it.
-      if (writable) unmapOrThrow(mmap(null, length, protection, MAP_SHARED, fd, fileOffset), length)
-      const own = openSync(`/proc/self/fd/${fd}`, writable ? constants.O_RDWR : constants.O_RDONLY)
-      let address: bigint
-      let errno = 0
-      try {
-        address = mmap(null, length, protection, MAP_SHARED, own, fileOffset)
-        if (address === MAP_FAILED) errno = koffi.errno()
-      } finally {
-        closeSync(own)
-      }
-      if (address === MAP_FAILED) throw systemError('mmap', errno)
-      const buffer = koffi.view(address, length)
-      const entry = ledger?.add(threadId, { address, length }) ?? null
-      unmapper.register(buffer, { address, length, entry })
-      return new Uint8Array(buffer)
-    },
+  function map({ fd, fileOffset, length, writable }: MapRequest): Uint8Array {
+    const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+    // Whether the file was opened for this is for the kernel to say: the description made below would allow it.
+    if (writable) unmapOrThrow(mmap(null, length, protection, MAP_SHARED, fd, fileOffset), length)
+    const own = openSync(`/proc/self/fd/${fd}`, writable ? constants.O_RDWR : constants.O_RDONLY)
+    let address: bigint
+    let errno = 0
+    try {
+      address = mmap(null, length, protection, MAP_SHARED, own, fileOffset)
+      if (address === MAP_FAILED) errno = koffi.errno()
+    } finally {
+      closeSync(own)
+    }
+    if (address === MAP_FAILED) throw systemError('mmap', errno)
+    const buffer = koffi.view(address, length)
+    const entry = ledger?.add(threadId, { address, length }) ?? null
+    unmapper.register(buffer, { address, length, entry })
+    return new Uint8Array(buffer)
   }
+
+  return { canMap: () => true, map }
 }

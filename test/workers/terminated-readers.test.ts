@@ -11,11 +11,13 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import type { Database, OpenOptions, OrderedMap } from '../../src/index.js'
+import { MapGates } from '../../src/vfs/index.js'
 import { moduleUrl } from '../support/module-url.js'
 import { openDatabase, temporaryPath } from '../support/open-database.js'
 import { type Random, seededRandom } from '../support/random.js'
 import { integrityCheck } from '../support/referee.js'
 import type { EndlessReaderData } from './endless-reader-main.js'
+import type { MappingArgs } from './mapping-module.js'
 
 const IS_FULL = process.env.ENDMARK_TEST_FULL === '1'
 const THREADS = IS_FULL ? 1000 : 32
@@ -71,9 +73,12 @@ async function assertUnharmed(
   t.is(await integrityCheck(t, path), 'ok')
 }
 
+/** Ended as a pool ends its threads: not in the midst of mapping by koffi, where that is the provider. */
 async function endOneThread(path: string, random: Random): Promise<void> {
-  const workerData: EndlessReaderData = { path, connections: CONNECTIONS }
-  const thread = new Worker(READER, { workerData })
+  const data: EndlessReaderData = { path, connections: CONNECTIONS }
+  const gates = new MapGates()
+  const thread = new Worker(READER, { workerData: { ...data, ...gates.toWorkerData() } })
+  gates.add(thread.threadId)
   const failed = once(thread, 'error').then(([error]) => Promise.reject(error))
   failed.catch(() => {})
   try {
@@ -81,6 +86,7 @@ async function endOneThread(path: string, random: Random): Promise<void> {
     if (random.below(8) === 0) await Promise.race([failed, delay(random.below(60))])
     else await Promise.race([failed, once(thread, 'message').then(() => delay(random.below(5)))])
   } finally {
+    gates.close()
     await thread.terminate()
   }
 }
@@ -154,6 +160,25 @@ test.serial('a thread that is ended while others see its snapshot listed', async
   await rewrite()
   await thread.terminate()
   t.deepEqual(labels(), [])
+  await assertUnharmed(t, database)
+})
+
+test.serial('threads that are ended in the midst of mapping', async (t) => {
+  const random = seededRandom(t)
+  const database = await filled(t)
+  const { path, db } = database
+  const pool = await db.pool({ threads: 1 })
+  const module = new URL('./mapping-module.js', import.meta.url)
+  for (let round = 0; round < 12; round++) {
+    const args: MappingArgs = { path, made: new Int32Array(new SharedArrayBuffer(4)) }
+    const controller = new AbortController()
+    const ended = t.throwsAsync(pool.run(module, args, { signal: controller.signal }), { name: 'AbortError' })
+    while (Atomics.load(args.made, 0) < random.below(200)) await delay(1)
+    // Without the gates this aborts the whole process, soon.
+    controller.abort()
+    await ended
+  }
+  await pool.close()
   await assertUnharmed(t, database)
 })
 
