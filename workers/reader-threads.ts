@@ -15,7 +15,7 @@ import type { Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { ReaderThreads, ReaderThreadsOptions, ReadTask } from '../src/database.js'
 import { abortError, EndmarkError } from '../src/errors.js'
-import { MapGates, MapLedger, unmapLeftBehind } from '../src/vfs/index.js'
+import { MapLedger, ThreadGates, unmapLeftBehind } from '../src/vfs/index.js'
 import type { ReaderAnswer, ReaderSettings } from './reader-settings.js'
 import { fromThrownThing } from './thrown-thing.js'
 
@@ -40,8 +40,8 @@ class PiscinaThreads implements ReaderThreads {
   /** Threads that live, each with its end. */
   readonly #living = new Map<Worker, Promise<void>>()
   readonly #maps = new MapLedger()
-  readonly #mapGates = new MapGates()
-  readonly #exiting = () => this.#mapGates.close()
+  readonly #gates = new ThreadGates()
+  readonly #exiting = () => this.#gates.close()
   #started = 0
   #failure: unknown = null
   #closing: Promise<void> | null = null
@@ -52,7 +52,7 @@ class PiscinaThreads implements ReaderThreads {
     this.#path = path
     this.#piscina = new Piscina<ReadTask, ReaderAnswer>({
       filename: READER_FILE,
-      workerData: { ...settings, ...this.#maps.toWorkerData(), ...this.#mapGates.toWorkerData() },
+      workerData: { ...settings, ...this.#maps.toWorkerData(), ...this.#gates.toWorkerData() },
       minThreads: count,
       maxThreads: count,
       concurrentTasksPerWorker: 1,
@@ -94,7 +94,7 @@ class PiscinaThreads implements ReaderThreads {
   async #close(): Promise<void> {
     // Those that are ending already first: when they have, piscina would replace them once more after its own end.
     for (let ending = this.#ending(); ending.length > 0; ending = this.#ending()) await Promise.all(ending)
-    this.#mapGates.close()
+    this.#gates.close()
     await this.#piscina.destroy()
     await Promise.all(this.#living.values())
     process.removeListener('exit', this.#exiting)
@@ -102,6 +102,8 @@ class PiscinaThreads implements ReaderThreads {
 
   async #answer(task: ReadTask, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#closing !== null) throw this.#closed()
+    // Before a thread loads its first add-on, which it does with its first task: it needs a gate by then.
+    this.#look()
     // Piscina ends the thread in its listener of a signal: not of the caller's, so that the gates are closed by then.
     const end = new AbortController()
     const abort = () => this.#endBy(end)
@@ -120,13 +122,13 @@ class PiscinaThreads implements ReaderThreads {
     return answer.value
   }
 
-  /** Ends the thread of a task, while no thread is mapping. */
+  /** Ends the thread of a task, while no thread is where it must not be ended. */
   #endBy(end: AbortController): void {
-    this.#mapGates.close()
+    this.#gates.close()
     end.abort()
     // Those that have taken its place are among them.
     this.#look()
-    this.#mapGates.open(new Set(this.#piscina.threads.map(({ threadId }) => threadId)))
+    this.#gates.open(new Set(this.#piscina.threads.map(({ threadId }) => threadId)))
   }
 
   /** What is not thrown by the task itself. */
@@ -151,7 +153,7 @@ class PiscinaThreads implements ReaderThreads {
     for (const thread of this.#piscina.threads) {
       if (this.#living.has(thread)) continue
       this.#started++
-      this.#mapGates.add(thread.threadId)
+      this.#gates.add(thread.threadId)
       this.#living.set(thread, this.#ended(thread, thread.threadId))
     }
   }
@@ -160,7 +162,7 @@ class PiscinaThreads implements ReaderThreads {
     await new Promise<void>((resolve) => thread.once('exit', () => resolve()))
     this.#living.delete(thread)
     unmapLeftBehind(this.#maps, id)
-    this.#mapGates.forget(id)
+    this.#gates.forget(id)
   }
 
   #ending(): Promise<void>[] {

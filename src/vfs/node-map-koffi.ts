@@ -6,7 +6,7 @@
  * thread that ends runs no such callbacks: what it still had mapped stays mapped until the process ends, unless whoever
  * started the thread unmaps it when it has ended (`unmapLeftBehind`, node-map-ledger.ts).
  *
- * A thread must not be ended in the midst of this: see node-map-gate.ts.
+ * A thread must not be ended in the midst of this: see node-thread-gate.ts.
  *
  * A map keeps its open file description alive, and with it the description's locks. So the map is made through a
  * description of its own that nobody locks: else a thread that ends while it holds WRITE would hold it for good.
@@ -15,9 +15,9 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { threadId } from 'node:worker_threads'
 import type { MapProvider, MapRequest } from './node-map.js'
-import { MapGates } from './node-map-gate.js'
 import { MapLedger, type MappedRange } from './node-map-ledger.js'
 import { systemError } from './node-system-error.js'
+import { keptAlive } from './node-thread-gate.js'
 
 /** Values of the Linux headers, the same on every architecture this runs on. */
 const PROT_READ = 1
@@ -48,13 +48,6 @@ export function unmapLeftBehind(ledger: MapLedger, thread: number): void {
 }
 
 export function loadKoffiMaps(): MapProvider {
-  const gate = MapGates.ofThisThread()?.gateOf(threadId) ?? null
-  if (gate === null) return koffiMaps()
-  const { map, ...others } = gate.pass(koffiMaps)
-  return { ...others, map: (request) => gate.pass(() => map(request)) }
-}
-
-function koffiMaps(): MapProvider {
   const koffi = loadKoffi()
   const ledger = MapLedger.ofThisThread()
   const libc = koffi.load(null)
@@ -92,5 +85,5 @@ function koffiMaps(): MapProvider {
     return new Uint8Array(buffer)
   }
 
-  return { canMap: () => true, map }
+  return { canMap: () => true, map: (request) => keptAlive(() => map(request)) }
 }

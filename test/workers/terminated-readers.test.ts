@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import type { Database, OpenOptions, OrderedMap } from '../../src/index.js'
-import { MapGates } from '../../src/vfs/index.js'
+import { ThreadGates } from '../../src/vfs/index.js'
 import { moduleUrl } from '../support/module-url.js'
 import { openDatabase, temporaryPath } from '../support/open-database.js'
 import { type Random, seededRandom } from '../support/random.js'
@@ -73,10 +73,10 @@ async function assertUnharmed(
   t.is(await integrityCheck(t, path), 'ok')
 }
 
-/** Ended as a pool ends its threads: not in the midst of mapping by koffi, where that is the provider. */
+/** Ended as a pool ends its threads: not in the midst of loading an add-on, or of mapping by koffi. */
 async function endOneThread(path: string, random: Random): Promise<void> {
   const data: EndlessReaderData = { path, connections: CONNECTIONS }
-  const gates = new MapGates()
+  const gates = new ThreadGates()
   const thread = new Worker(READER, { workerData: { ...data, ...gates.toWorkerData() } })
   gates.add(thread.threadId)
   const failed = once(thread, 'error').then(([error]) => Promise.reject(error))

@@ -1,14 +1,14 @@
-/** Whoever closes the gates waits for a thread that is mapping; a thread waits at a closed gate. */
+/** Whoever closes the gates waits for a thread that is inside; a thread waits at a closed gate. */
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { MapGates } from '../../src/vfs/index.js'
+import { ThreadGates } from '../../src/vfs/index.js'
 
 const VFS_URL = new URL('../../src/vfs/index.js', import.meta.url).href
 /** Passes its gate again and again, and counts in the first cell; the second is 1 while it is inside. */
 const SOURCE = `
   const { threadId, workerData } = require('node:worker_threads')
-  import(workerData.vfs).then(({ MapGates }) => {
-    const gate = MapGates.ofThisThread().gateOf(threadId)
+  import(workerData.vfs).then(({ ThreadGates }) => {
+    const gate = ThreadGates.ofThisThread().gateOf(threadId)
     const { cells } = workerData
     for (;;) {
       gate.pass(() => {
@@ -30,7 +30,7 @@ async function countsOn(cells: Int32Array): Promise<boolean> {
 }
 
 test('nobody is inside while the gates are closed, and those that are opened are passed again', async (t) => {
-  const gates = new MapGates()
+  const gates = new ThreadGates()
   const threads = [0, 1].map(() => {
     const cells = new Int32Array(new SharedArrayBuffer(8))
     const thread = new Worker(SOURCE, { eval: true, workerData: { vfs: VFS_URL, cells, ...gates.toWorkerData() } })
