@@ -1,6 +1,7 @@
 /** Cutting a range into parts: together they are the range, in its order, and about as large as each other. */
 import test, { type ExecutionContext } from 'ava'
 import Database from 'better-sqlite3'
+import type { EndmarkError } from '../../src/errors.js'
 import type { Page } from '../../src/pager/index.js'
 import { OrderedMap, type RangeOptions, Table } from '../../src/store/index.js'
 import type { PageNumber } from '../../src/units.js'
@@ -148,3 +149,31 @@ test('a range of a map is cut by its keys, also by those beyond 2^53', (t) => {
     [...map.keys()],
   )
 })
+
+test('whatever the bytes say, cutting ends, with parts or with an error that says where', (t) => {
+  const random = seededRandom(t)
+  const names = Object.keys(TABLES)
+  let refused = 0
+  for (let round = 0; round < 300; round++) {
+    const { sql } = TABLES[names[round % names.length]!]!
+    const image = imageOf(sql)
+    // Page 1 has the schema: not what is looked at here.
+    for (let i = 0; i < 40; i++) image[random.between(512, image.length - 1)] = random.below(256)
+    const database = new MemoryDatabase(image)
+    try {
+      t.true(partsOf(database, tableOf(database), {}, random.pick([2, 8, 500])).length > 0)
+    } catch (error) {
+      refused++
+      t.is((error as EndmarkError).code, 'ENDMARK_CORRUPT')
+    }
+  }
+  t.true(refused > 10)
+})
+
+const images = new Map<string, Uint8Array>()
+
+function imageOf(sql: readonly string[]): Uint8Array {
+  const known = images.get(sql.join()) ?? fromSqlite(...sql).toFile()
+  images.set(sql.join(), known)
+  return known.slice()
+}

@@ -1,5 +1,8 @@
 /** What goes wrong in a thread of a pool reaches its caller, as it was, and nobody else; and nobody waits in vain. */
+import { execFile } from 'node:child_process'
 import { existsSync, renameSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { type Database, EndmarkError, type OpenOptions, type ReaderPool } from '../../src/index.js'
 import { moduleUrl } from '../support/module-url.js'
@@ -236,4 +239,11 @@ test.serial('a pool ends with `await using`', async (t) => {
   const pool: ReaderPool = await db.pool({ threads: 1 })
   await pool[Symbol.asyncDispose]()
   await rejects(t, pool.run(ECHO), 'ENDMARK_CLOSED')
+})
+
+test.serial('a pool that does nothing keeps no process alive', async (t) => {
+  const { db } = await setUp(t)
+  const program = fileURLToPath(new URL('./idle-pool-main.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [program, db.path], { timeout: 30_000 })
+  t.is(stdout, '[1]')
 })
