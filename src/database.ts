@@ -199,7 +199,7 @@ export class Database {
   #delegateCheckpoint: () => boolean = () => false
   #closing: Promise<void> | null = null
   readonly #openReaderThreads: OpenReaderThreads | undefined
-  /** All that were opened; a closed one costs nothing. */
+  /** Those that are open, or are being opened. */
   readonly #pools = new Set<Promise<ReaderPool>>()
 
   static {
@@ -439,7 +439,7 @@ export class Database {
     this.#turn.assertOpen()
     if (this.#openReaderThreads === undefined)
       throw unsupported('worker threads over a vfs other than that of the system')
-    const opening = this.#openPool(this.#openReaderThreads, count)
+    const opening = this.#openPool(this.#openReaderThreads, count, () => this.#pools.delete(opening))
     this.#pools.add(opening)
     try {
       return await opening
@@ -449,10 +449,10 @@ export class Database {
     }
   }
 
-  async #openPool(openThreads: OpenReaderThreads, count: number | undefined): Promise<ReaderPool> {
+  async #openPool(openThreads: OpenReaderThreads, count: number | undefined, closed: () => void): Promise<ReaderPool> {
     const { timeout: timeoutMs, cacheLimit: cacheLimitBytes } = this.#options
     const threads = await openThreads(this.path, { count, timeoutMs, cacheLimitBytes })
-    return new ReaderPool(threads, { host: this.#host, snapshot: () => this.snapshot({ label: 'pool' }) })
+    return new ReaderPool(threads, { host: this.#host, snapshot: () => this.snapshot({ label: 'pool' }), closed })
   }
 
   /** Their threads have the files open: as long as one of them lives, nobody is the last to close. */

@@ -118,7 +118,8 @@ class PiscinaThreads implements ReaderThreads {
       signal?.removeEventListener('abort', abort)
       this.#look()
     }
-    if ('thrown' in answer) throw fromThrownThing(answer.thrown)
+    // Once it is closing, a thread may miss what it needs: the state, for one, that its Database has let go.
+    if ('thrown' in answer) throw this.#closing === null ? fromThrownThing(answer.thrown) : this.#closed()
     return answer.value
   }
 

@@ -62,6 +62,8 @@ export interface ReaderPoolParts {
   readonly host: StoreHost
   /** The newest state. */
   readonly snapshot: () => Snapshot
+  /** Called when its threads have ended. */
+  readonly closed: () => void
 }
 
 /** Fewer keys than this are looked up sooner than they are handed to a further thread. */
@@ -172,6 +174,7 @@ export class ReaderPool {
   async #close(): Promise<void> {
     this.#slots.refuse(new EndmarkError('ENDMARK_CLOSED', 'this pool has been closed'))
     await this.#threads.close()
+    this.#parts.closed()
   }
 
   #addressOf(store: unknown): StoreAddress {
