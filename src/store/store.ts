@@ -312,6 +312,7 @@ function keyOfBound<Key>(bound: unknown): Key {
   return bound as Key
 }
 
+/** A whole key is a bound in every kind of store, the longest prefix of itself: types do not say so. */
 function boundOfKey<Bound>(key: unknown): Bound {
   return key as Bound
 }

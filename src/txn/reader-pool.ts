@@ -207,7 +207,7 @@ export class ReaderPool {
     }
   }
 
-  /** The answers in the order of the tasks. Of one call no more tasks wait than there are threads. */
+  /** The answers in the order of the tasks, each as `ReadTask` describes it. Of one call no more tasks wait than there are threads. */
   async #performAll(
     tasks: readonly ReadTask[],
     signal: AbortSignal | undefined,

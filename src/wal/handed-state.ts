@@ -1,11 +1,11 @@
 /**
  * Handing a held state to another thread of this process, which has a connection of its own to the same files.
  *
- * Unlike a token (past-state.ts) it needs no log that names the state and waits for no checkpoint: the taker locks the very
- * read slot that the giver holds, which nobody can hold exclusively meanwhile, and then sees in shared memory that the giver
- * still holds it. So the slot was locked without a break since the state was the newest, and what its lock keeps from
- * happening (SNAP-1, SNAP-2) has not happened: the state is all there (SNAP-7). The giver takes its word back before it lets
- * its lock go, so a taker that comes too late knows, and refuses.
+ * Unlike a token (past-state.ts) it needs no log that names the state and waits for no checkpoint (decision 0015): the taker
+ * locks the very read slot that the giver holds, which nobody can hold exclusively meanwhile, and then sees in shared memory
+ * that the giver still holds it. So the slot was locked without a break since the state was the newest, and what its lock
+ * keeps from happening (SNAP-1, SNAP-2) has not happened: the state is all there (SNAP-7). The giver takes its word back
+ * before it lets its lock go, so a taker that comes too late knows, and refuses.
  *
  * Locks: READ(slot) shared by try; whoever holds it waits for nothing (LOCK-1).
  */
