@@ -24,4 +24,7 @@ export const DIRTY_LIMIT_BYTES = 64 << 20
 
 export const PAGE_SIZE_BYTES = 4096
 
+/** Threads of one pool. Each has an engine of its own, 10 MB and more; beyond this a number is a mistake. */
+export const POOL_THREADS_MAX = 256
+
 assert(LOG_OVERTAKEN_FACTOR > 1, 'a log is overtaken only after the first checkpoint was due')

@@ -44,6 +44,10 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
     return [this.#encodeKey(key)]
   }
 
+  keyOfRecord(record: Uint8Array): K {
+    return decodeValue(this.#store, this.#key, this.#reader.reset(record, 0, record.length).next() ?? null) as K
+  }
+
   setKey(into: SearchKey, key: K): void {
     into.setValue(this.#encodeKey(key))
   }

@@ -10,6 +10,16 @@ export { LazyLink } from './lazy-link.js'
 export { LogRoom } from './log-room.js'
 export { type LongReader, type LongReaderListener, LongReaders } from './long-readers.js'
 export type { ReadStep } from './read-step.js'
+export { type PartToScan, type PoolCallOptions, type PoolStats, ReaderPool, type ScanOptions } from './reader-pool.js'
+export type {
+  OpenReaderThreads,
+  PartResult,
+  ReaderThreads,
+  ReaderThreadsOptions,
+  ReadTask,
+  StoreAddress,
+  TaskState,
+} from './reader-threads.js'
 export { type RecordedTransaction, type RecordingParts, recordTransaction } from './recorded-transaction.js'
 export { RemoteCommitter } from './remote-committer.js'
 export type {
@@ -24,7 +34,8 @@ export type {
   WriterLinkHandlers,
 } from './request.js'
 export { CommitRequests, type CommitRequestsParts } from './request-handler.js'
-export { Snapshot } from './snapshot.js'
+export { type HandedSnapshot, Snapshot } from './snapshot.js'
 export { formatToken, parseToken } from './token.js'
 export { Transaction } from './transaction.js'
+export { isTransfer, type Transfer, transfer } from './transfer.js'
 export type { CommitOptions } from './waiting-commit.js'
