@@ -85,8 +85,9 @@ export function readAheadByHint(pages: PageReader, root: PageNumber, keys: reado
   for (let i = 0; i < count; i++) if (keys[i]!.hasHash) sum ^= hints.touch(keys[i]!.hash(root))
   for (let i = 0; i < count; i++) {
     if (!keys[i]!.hasHash || !hints.find(keys[i]!.hash(root), root)) continue
-    const { whole, cellStart } = hints
-    sum ^= whole[cellStart]! ^ whole[cellStart + LINE_BYTES]!
+    const { whole, cellStart, pageStart } = hints
+    // Not past the page: behind the last one of a file, a map must not be touched (MAP-1).
+    sum ^= whole[cellStart]! ^ whole[Math.min(cellStart + LINE_BYTES, pageStart + pages.usableSize - 1)]!
   }
   readAhead.sum ^= sum
 }
