@@ -31,6 +31,8 @@ export interface WriterServerOptions {
   readonly checkpointRequested?: () => void
   /** How often to look whether the socket is still there, ms. */
   readonly socketCheckMs?: number
+  /** Milliseconds of a clock that never goes back, by which clients count as active. Default: that of the process. */
+  readonly now?: () => number
 }
 
 export interface ServerStats {
@@ -48,6 +50,7 @@ const SWEEP_DELAY_MS = 1000
 
 export class WriterServer {
   readonly #options: WriterServerOptions
+  readonly #now: () => number
   readonly #identity: FileIdentity
   readonly #probe: ClientLockProbe
   readonly #listener: Listener
@@ -74,6 +77,7 @@ export class WriterServer {
   private constructor(options: WriterServerOptions) {
     const location = socketPathOf(options.path)
     this.#options = options
+    this.#now = options.now ?? (() => performance.now())
     this.socketPath = location.path
     this.#identity = fileIdentityOf(options.path)
     this.#probe = new ClientLockProbe(options.path)
@@ -156,7 +160,7 @@ export class WriterServer {
   }
 
   #requestsArrived(session: Session): void {
-    const now = performance.now()
+    const now = this.#now()
     if (this.#lastSender !== session) {
       this.#otherSentMs = this.#lastSentMs
       this.#lastSender = session
@@ -173,7 +177,7 @@ export class WriterServer {
     // However long a batch takes: who shares one, or waits for the next, is active.
     if (this.#isShared) return true
     const othersSentMs = this.#lastSender === session ? this.#otherSentMs : this.#lastSentMs
-    return performance.now() - othersSentMs < OTHERS_ACTIVE_MS
+    return this.#now() - othersSentMs < OTHERS_ACTIVE_MS
   }
 
   #answersWaiting(session: Session): void {

@@ -6,11 +6,13 @@
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
 import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
-import { EndmarkError, invalidArgument } from './errors.js'
+import { EndmarkError, invalidArgument, unsupported } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import {
+  type PoolOptions,
   type ResolvedOptions,
   requireSynchronous,
+  resolvePoolOptions,
   resolveSnapshotOptions,
   resolveWatchOptions,
   type SnapshotOptions,
@@ -55,14 +57,17 @@ import {
   type Committer,
   formatToken,
   GroupCommit,
+  type HandedSnapshot,
   type HeldSnapshot,
   HeldSnapshots,
   InlineCommitter,
   LogRoom,
   type LongReaderListener,
   LongReaders,
+  type OpenReaderThreads,
   type OpenWriterLink,
   parseToken,
+  ReaderPool,
   RemoteCommitter,
   type RequestHandler,
   recordTransaction,
@@ -75,6 +80,7 @@ import {
   type CheckpointMode,
   checkpoint,
   detach,
+  type HandedState,
   hasName,
   IndexHeader,
   isSameState,
@@ -122,9 +128,19 @@ export interface CommitControl {
   readonly hasFailed: boolean
 }
 
-export type { BackgroundCheckpoint, CheckpointPace } from './txn/index.js'
+export type { Store } from './store/index.js'
+export type {
+  BackgroundCheckpoint,
+  CheckpointPace,
+  ReaderThreads,
+  ReaderThreadsOptions,
+  ReadTask,
+  TaskState,
+} from './txn/index.js'
+export { isTransfer } from './txn/index.js'
 
 let commitControl: (database: Database) => CommitControl
+let takeOverBy: (database: Database, state: HandedState) => Snapshot
 let requestHandler: (database: Database) => RequestHandler
 let backgroundCheckpoint: (
   database: Database,
@@ -142,6 +158,14 @@ export function commitControlOf(database: Database): CommitControl {
  */
 export function requestHandlerOf(database: Database): RequestHandler {
   return requestHandler(database)
+}
+
+/**
+ * For a reader thread: the very state that a snapshot of the Database in another thread holds.
+ * @throws ENDMARK_SNAPSHOT_EXPIRED if it was let go meanwhile; ENDMARK_CLOSED
+ */
+export function takeOver(database: Database, state: HandedState): Snapshot {
+  return takeOverBy(database, state)
 }
 
 /** For the checkpointer process. */
@@ -180,10 +204,14 @@ export class Database {
   readonly #commits: GroupCommit
   #delegateCheckpoint: () => boolean = () => false
   #closing: Promise<void> | null = null
+  readonly #openReaderThreads: OpenReaderThreads | undefined
+  /** Those that are open, or are being opened. */
+  readonly #pools = new Set<Promise<ReaderPool>>()
 
   static {
     commitControl = (database) => database.#commitControl()
     requestHandler = (database) => database.#requestHandler()
+    takeOverBy = (database, state) => database.#takeOver(state)
     backgroundCheckpoint = (database, options) =>
       new BackgroundCheckpoint(database.#attachment.wal, { ...options, synchronous: database.#options.synchronous })
   }
@@ -191,10 +219,17 @@ export class Database {
   /**
    * Use `open`.
    * @param openLink the way to a writer process; without one, this Database commits by itself
+   * @param openReaderThreads starts the threads of a pool
    * @throws ENDMARK_UNSUPPORTED, ENDMARK_CORRUPT for what the newest state says of itself; the attachment stays open
    */
-  constructor(attachment: Attachment, options: ResolvedOptions, openLink?: OpenWriterLink) {
+  constructor(
+    attachment: Attachment,
+    options: ResolvedOptions,
+    openLink?: OpenWriterLink,
+    openReaderThreads?: OpenReaderThreads,
+  ) {
     const { wal, header } = attachment
+    this.#openReaderThreads = openReaderThreads
     this.path = attachment.path
     this.#attachment = attachment
     this.#options = options
@@ -363,7 +398,10 @@ export class Database {
    */
   snapshot(options: SnapshotOptions = {}): Snapshot {
     const { label, token } = resolveSnapshotOptions(options)
-    const held = token === undefined ? this.#turn.pin() : this.#holdPast(parseToken(token))
+    return this.#snapshotOf(token === undefined ? this.#turn.pin() : this.#holdPast(parseToken(token)), label)
+  }
+
+  #snapshotOf(held: HeldPages, label?: string): Snapshot {
     const pin = this.#pin(held, label)
     return new Snapshot({
       host: this.#host,
@@ -372,8 +410,28 @@ export class Database {
       schema: (pages) => this.#schemas.of(pages),
       assertOpen: () => pin.assertOpen(),
       token: () => pin.token(),
+      handOver: () => this.#handOver(held, label),
       release: () => pin.release(),
     })
+  }
+
+  #handOver(held: HeldPages, label: string | undefined): HandedSnapshot {
+    const pin = this.#pin(this.#pager.hold(held), label)
+    const { pages } = pin
+    return { state: held.snapshot.handOver(), pages, schema: this.#schemas.of(pages), release: () => pin.release() }
+  }
+
+  /** The state that another thread holds. */
+  #takeOver(state: HandedState): Snapshot {
+    const newest = this.#turn.pin()
+    if (newest.snapshot.isStateOf(state)) return this.#snapshotOf(newest)
+    this.#pager.release(newest)
+    const held = this.#pager.takeOver(state)
+    if (held !== null) return this.#snapshotOf(held)
+    throw new EndmarkError(
+      'ENDMARK_SNAPSHOT_EXPIRED',
+      'the snapshot to be read in this thread has been ended meanwhile',
+    )
   }
 
   #holdPast(name: StateName): HeldPages {
@@ -382,6 +440,40 @@ export class Database {
     const held = own === undefined ? this.#pager.acquirePast(name) : this.#pager.hold(own.held)
     if (held !== null) return held
     throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', `${this.path} no longer has the state that this token names`)
+  }
+
+  /**
+   * Starts worker threads that read this database: each opens the files itself, so no page crosses from one thread to another.
+   * @throws (rejects) the error that kept a thread from opening the database; ENDMARK_INVALID_ARGUMENT; ENDMARK_CLOSED
+   */
+  async pool(options: PoolOptions = {}): Promise<ReaderPool> {
+    const { threads: count } = resolvePoolOptions(options)
+    this.#turn.assertOpen()
+    if (this.#openReaderThreads === undefined)
+      throw unsupported('worker threads over a vfs other than that of the system')
+    const opening = this.#openPool(this.#openReaderThreads, count, () => this.#pools.delete(opening))
+    this.#pools.add(opening)
+    try {
+      return await opening
+    } catch (error) {
+      this.#pools.delete(opening)
+      throw error
+    }
+  }
+
+  async #openPool(openThreads: OpenReaderThreads, count: number | undefined, closed: () => void): Promise<ReaderPool> {
+    const { timeout: timeoutMs, cacheLimit: cacheLimitBytes } = this.#options
+    const threads = await openThreads(this.path, { count, timeoutMs, cacheLimitBytes })
+    return new ReaderPool(threads, { host: this.#host, snapshot: () => this.snapshot({ label: 'pool' }), closed })
+  }
+
+  /** Their threads have the files open: as long as one of them lives, nobody is the last to close. */
+  async #closePools(): Promise<void> {
+    const closing = [...this.#pools].map(async (opening) => {
+      const pool = await opening.catch(() => null)
+      await pool?.close()
+    })
+    await Promise.all(closing)
   }
 
   /**
@@ -501,6 +593,7 @@ export class Database {
     this.#feed.close()
     // Before all else: a checkpoint, and the commits behind it, may be waiting for just these.
     this.#releasePins()
+    await this.#closePools()
     await this.#committer.close()
     this.#releasePins()
     this.#turn.close()

@@ -7,7 +7,7 @@
 import { Database } from './database.js'
 import { invalidArgument } from './errors.js'
 import { type OpenOptions, type ResolvedOptions, resolveOptions } from './options.js'
-import { LazyLink, type OpenWriterLink } from './txn/index.js'
+import { LazyLink, type OpenReaderThreads, type OpenWriterLink } from './txn/index.js'
 import { fileIdentityOf, nodeVfs } from './vfs/index.js'
 import { attach, detach, runAsync } from './wal/index.js'
 
@@ -42,12 +42,18 @@ async function openDatabase(path: string, options: ResolvedOptions, openLink?: O
   const { create, readOnly, pageSize, timeout: timeoutMs, synchronous } = options
   const attachment = await runAsync(attach(path, { vfs: nodeVfs(), create, readOnly, pageSize, timeoutMs }))
   try {
-    return new Database(attachment, options, openLink)
+    return new Database(attachment, options, openLink, openReaderThreads)
   } catch (error) {
     // Refused: as if only for reading, so that the file stays as it was.
     detach({ ...attachment, readOnly: true }, synchronous)
     throw error
   }
+}
+
+/** Piscina and the threads are loaded with the first pool. */
+const openReaderThreads: OpenReaderThreads = async (path, options) => {
+  const threads = await import('../workers/reader-threads.js')
+  return threads.openReaderThreads(path, options)
 }
 
 interface LinkOpener {
@@ -102,7 +108,7 @@ async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
 export type { CheckOptions, CheckProgress, CheckReport, Finding } from './check/index.js'
 export type { CheckpointReport, CheckpointRequest, Database } from './database.js'
 export { EndmarkError, ERROR_CODES, type ErrorCode } from './errors.js'
-export type { OpenOptions, SnapshotOptions, WatchOptions } from './options.js'
+export type { OpenOptions, PoolOptions, SnapshotOptions, WatchOptions } from './options.js'
 export type { DatabaseStats } from './stats.js'
 export type {
   ColumnType,
@@ -120,6 +126,18 @@ export type {
   TableKey,
   TableOptions,
 } from './store/index.js'
-export type { Change, LongReader, Snapshot, Transaction } from './txn/index.js'
+export type {
+  Change,
+  LongReader,
+  PartToScan,
+  PoolCallOptions,
+  PoolStats,
+  ReaderPool,
+  ScanOptions,
+  Snapshot,
+  Transaction,
+  Transfer,
+} from './txn/index.js'
+export { transfer } from './txn/index.js'
 export type { Synchronous } from './units.js'
 export type { ReaderInfo } from './wal/index.js'

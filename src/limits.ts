@@ -33,5 +33,8 @@ export const WATCH_PAGES_MAX = 256
 /** Keys of one store in one change. */
 export const WATCH_KEYS_MAX = 4096
 
+/** Threads of one pool. Each has an engine of its own, 10 MB and more; beyond this a number is a mistake. */
+export const POOL_THREADS_MAX = 256
+
 assert(LOG_OVERTAKEN_FACTOR > 1, 'a log is overtaken only after the first checkpoint was due')
 assert(WATCH_PAGES_MAX < WATCH_FRAMES_MAX, 'a commit that is taken apart is part of a log that is looked through')

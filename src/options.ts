@@ -2,7 +2,14 @@
  * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
  */
 import { invalidArgument } from './errors.js'
-import { AUTO_CHECKPOINT_FRAMES, CACHE_LIMIT_BYTES, DIRTY_LIMIT_BYTES, PAGE_SIZE_BYTES, TIMEOUT_MS } from './limits.js'
+import {
+  AUTO_CHECKPOINT_FRAMES,
+  CACHE_LIMIT_BYTES,
+  DIRTY_LIMIT_BYTES,
+  PAGE_SIZE_BYTES,
+  POOL_THREADS_MAX,
+  TIMEOUT_MS,
+} from './limits.js'
 import type { Synchronous } from './units.js'
 
 export interface OpenOptions {
@@ -56,6 +63,12 @@ export interface WatchOptions {
   readonly stores?: readonly (string | { readonly name: string })[]
   /** Ends the watch: what is awaited rejects with an AbortError. */
   readonly signal?: AbortSignal
+}
+
+/** Options of `Database.pool`. */
+export interface PoolOptions {
+  /** How many worker threads, from 1 on. Default: as many as the machine runs at once. */
+  readonly threads?: number
 }
 
 export type ResolvedOptions = Readonly<Required<OpenOptions>>
@@ -137,6 +150,18 @@ export function resolveWatchOptions(given: WatchOptions): WatchOptions {
 function isStoreOrName(store: unknown): boolean {
   if (typeof store === 'string') return true
   return typeof store === 'object' && store !== null && 'name' in store && typeof store.name === 'string'
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT */
+export function resolvePoolOptions(given: PoolOptions): PoolOptions {
+  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
+  const unknown = Object.keys(given).find((name) => name !== 'threads')
+  if (unknown !== undefined) throw invalidArgument(`there is no option ${show(unknown)}; known: threads`)
+  const { threads } = given
+  if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1 && threads <= POOL_THREADS_MAX)) {
+    throw invalidArgument(`threads is a whole number from 1 to ${POOL_THREADS_MAX}, not ${show(threads)}`)
+  }
+  return given
 }
 
 function requireBoolean(name: string, value: unknown): void {

@@ -10,6 +10,7 @@ import { assert } from '../assert.js'
 import { INDEX_LEAF, type KeyOrder, SearchKey } from '../format/index.js'
 import type { PageReader, PageWriter } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
+import type { LeafCopy } from './leaf-copy.js'
 import { Payload } from './payload.js'
 import { compareWithCell, located, readPayloadAt, seekBoundary } from './search.js'
 import type { SeekBound } from './table-cursor.js'
@@ -76,11 +77,13 @@ export class IndexCursor {
     return this.#stepBack()
   }
 
-  /** Points `into` at the current entry's record, until the next operation on these pages. The entry must exist. */
-  payload(into: Payload): void {
+  /** Points `into` at the current entry's record, until the next operation on these pages. The entry must exist. With `copy` it may be owned. */
+  payload(into: Payload, copy: LeafCopy | null = null): void {
     assert(this.#isPositioned, 'the cursor is not on an entry')
     if (this.#editCount !== this.#pages.editCount) this.#findAgain()
-    readPayloadAt(this.#pages, this.#path.page, this.#path.index, into)
+    const { page, index } = this.#path
+    if (copy === null) readPayloadAt(this.#pages, page, index, into)
+    else copy.payload(this.#pages, page, index, into)
   }
 
   #findAgain(): void {

@@ -21,13 +21,13 @@ import {
   TABLE_LEAF,
   varintSize,
 } from '../format/index.js'
-import type { Page, PageReader } from '../pager/index.js'
+import type { EntryHints, Page, PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 import { hasHeads, hasRowids, lowestHead, lowestRowid } from './key-heads.js'
-import { countLookup, findByKeys, findByRowids } from './leaf-keys.js'
+import { findRecordByHint, findRowByHint, isHashable, passPage, putHint } from './leaf-hints.js'
 import { assemblePayload, readPayload } from './overflow-chain.js'
 import type { Payload } from './payload.js'
-import { checkedPage, childNumber, type Rowid, treePage } from './tree-page.js'
+import { childNumber, type Rowid, treePage } from './tree-page.js'
 import type { TreePath } from './tree-path.js'
 
 const scratchCell = new Cell()
@@ -201,19 +201,21 @@ export function seekBoundary(
  * @returns false if there is none; `into` is left alone then
  */
 export function findRow(pages: PageReader, root: PageNumber, rowid: Rowid, into: Payload): boolean {
+  const hints = isHashable(rowid) ? pages.hints : null
+  if (hints !== null && findRowByHint(pages, hints, root, rowid as number, into)) return true
+  let parent: Page | null = null
   let number = root
   for (let level = 0; ; level++) {
-    const page = pages.page(number)
-    if (findByRowids(page, pages.usableSize, rowid, into)) return true
-    const decoded = checkedPage(pages, page, TABLE_LEAF, level)
-    const isFirst = decoded.isLeaf && countLookup(page, decoded)
+    const page = treePage(pages, number, TABLE_LEAF, level)
+    const decoded = page.decoded!
+    const isFirst = hints !== null && passPage(page, decoded, hints, root, parent)
     const found = isFirst ? searchRowidCells(page, decoded, rowid) : searchRowid(page, rowid)
     if (decoded.isLeaf) {
-      if (found < 0) return false
-      readPayloadAt(pages, page, found, into)
-      return true
+      if (found >= 0) readFound(pages, root, page, found, hints, into)
+      return found >= 0
     }
     number = childNumber(page, found >= 0 ? found : ~found)
+    parent = page
   }
 }
 
@@ -222,17 +224,33 @@ export function findRow(pages: PageReader, root: PageNumber, rowid: Rowid, into:
  * @returns false if there is none; `into` is left alone then
  */
 export function findRecord(pages: PageReader, root: PageNumber, key: SearchKey, into: Payload): boolean {
+  const hints = key.hasHash ? pages.hints : null
+  if (hints !== null && findRecordByHint(pages, hints, root, key, into)) return true
+  let parent: Page | null = null
   let number = root
   for (let level = 0; ; level++) {
-    const page = pages.page(number)
-    if (findByKeys(page, pages.usableSize, key, into)) return true
-    const decoded = checkedPage(pages, page, INDEX_LEAF, level)
-    const isFirst = decoded.isLeaf && countLookup(page, decoded)
+    const page = treePage(pages, number, INDEX_LEAF, level)
+    const decoded = page.decoded!
+    const isFirst = hints !== null && passPage(page, decoded, hints, root, parent)
     const found = isFirst ? searchCells(pages, page, key, 0, decoded.cellCount) : searchRecord(pages, page, key)
-    if (found >= 0) readPayloadAt(pages, page, found, into)
+    if (found >= 0) readFound(pages, root, page, found, decoded.isLeaf ? hints : null, into)
     if (found >= 0 || decoded.isLeaf) return found >= 0
     number = childNumber(page, ~found)
+    parent = page
   }
+}
+
+/** What has been found in spite of the hints to its leaf gets a hint again. */
+function readFound(
+  pages: PageReader,
+  root: PageNumber,
+  page: Page,
+  index: number,
+  hints: EntryHints | null,
+  into: Payload,
+): void {
+  readPayloadAt(pages, page, index, into)
+  if (hints !== null) putHint(page, page.decoded!, hints, root, index)
 }
 
 /** Points `into` at the payload of the cell with this index. */

@@ -9,6 +9,7 @@ import { assert } from '../assert.js'
 import { cellOffset, cellRowid, TABLE_LEAF } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
+import type { LeafCopy } from './leaf-copy.js'
 import type { Payload } from './payload.js'
 import { readPayloadAt, seekRow } from './search.js'
 import type { Rowid } from './tree-page.js'
@@ -78,14 +79,16 @@ export class TableCursor {
     return true
   }
 
-  /** Points `into` at the current row's record, until the next operation on these pages. The row must exist. */
-  payload(into: Payload): void {
+  /** Points `into` at the current row's record, until the next operation on these pages. The row must exist. With `copy` it may be owned. */
+  payload(into: Payload, copy: LeafCopy | null = null): void {
     assert(this.#isPositioned, 'the cursor is not on a row')
     if (this.#editCount !== this.#pages.editCount) {
       const { rowid } = this
       assert(this.seek(rowid, 'ge') && this.#rowid === rowid, 'the row of the cursor has been deleted')
     }
-    readPayloadAt(this.#pages, this.#path.page, this.#path.index, into)
+    const { page, index } = this.#path
+    if (copy === null) readPayloadAt(this.#pages, page, index, into)
+    else copy.payload(this.#pages, page, index, into)
   }
 
   #start(): void {

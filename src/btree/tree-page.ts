@@ -4,16 +4,7 @@
  * A page's memo (`Page.decoded`) belongs to that Page object alone, since edits keep it up to date in place. A
  * private copy therefore gets a memo of its own here, whatever the pager has put there (TREE-2).
  */
-import {
-  CELL_POINTER_SIZE,
-  checkPage,
-  type DecodedPage,
-  get16,
-  get32,
-  INDEX_LEAF,
-  LEAF_BIT,
-  TABLE_LEAF,
-} from '../format/index.js'
+import { CELL_POINTER_SIZE, checkPage, get16, get32, INDEX_LEAF, LEAF_BIT, TABLE_LEAF } from '../format/index.js'
 import type { Page, PageReader, PageWriter } from '../pager/index.js'
 import { type PageNumber, pageNumber } from '../units.js'
 
@@ -33,19 +24,13 @@ export function leafKindOf(kind: TreeKind): number {
   return kind === 'table' ? TABLE_LEAF : INDEX_LEAF
 }
 
-/** The page with its memo set, at `level` below the root of a tree with leaves of this kind. */
+/** The page with its memo set and checked, at `level` below the root of a tree with leaves of this kind. */
 export function treePage(pages: PageReader, number: PageNumber, leafKind: number, level: number): Page {
   const page = pages.page(number)
-  checkedPage(pages, page, leafKind, level)
-  return page
-}
-
-/** The memo of a page, made and checked as for `treePage`. */
-export function checkedPage(pages: PageReader, page: Page, leafKind: number, level: number): DecodedPage {
   const decoded = page.decoded ?? checkPage(page, pages.usableSize, pages)
   if ((decoded.kind | LEAF_BIT) !== leafKind) throw wrongKind(pages, page, leafKind)
   if (level >= DEPTH_MAX) throw pages.corrupt(page.number, 0, `b-tree of more than ${DEPTH_MAX} levels`)
-  return decoded
+  return page
 }
 
 function wrongKind(pages: PageReader, page: Page, leafKind: number): Error {

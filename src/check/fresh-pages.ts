@@ -17,6 +17,8 @@ export class FreshPages implements PageReader {
   readonly pageCount: number
   readonly schemaCookie: number
   readonly editCount = 0
+  /** Made from what was read before. */
+  readonly hints = null
   readonly #committed: CommittedPages
   #recent = new Map<PageNumber, Page>()
   #older = new Map<PageNumber, Page>()
@@ -39,6 +41,10 @@ export class FreshPages implements PageReader {
     }
     this.#recent.set(number, page)
     return page
+  }
+
+  ownsHinted(): boolean {
+    return false
   }
 
   corrupt(page: PageNumber, offset: number, what: string): EndmarkError {

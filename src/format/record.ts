@@ -88,6 +88,10 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
   return start === end ? '' : utf8Slice.call(bytes, start, end)
 }
 
+/** Node's own copy of a range, of any byte array: a third faster than a view of the range and `set`. */
+const bufferCopy: (this: Uint8Array, target: Uint8Array, at: number, start: number, end: number) => number =
+  Buffer.prototype.copy
+
 /** Copies up to this size stand side by side in slabs: a buffer of their own would cost six times as much, and GC. */
 const SLAB_COPY_SIZE_MAX = 2048
 /** Taken out of Node's pool, which cannot be transferred to another thread; the largest piece that comes from there. */
@@ -106,13 +110,16 @@ export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8A
   }
   const at = slabUsed
   slabUsed = at + size
-  slab.set(bytes.subarray(start, end), at)
+  bufferCopy.call(bytes, slab, at, start, end)
   return new Uint8Array(slab.buffer, slab.byteOffset + at, size)
 }
 
-function decodeValue(bytes: Uint8Array, offset: number, serialType: number, size: number): SqlValue {
+function decodeValue(bytes: Uint8Array, offset: number, serialType: number, size: number, isOwned: boolean): SqlValue {
   if (serialType >= SERIAL_BLOB) {
-    return (serialType & 1) === 1 ? decodeText(bytes, offset, offset + size) : copyBytes(bytes, offset, offset + size)
+    if ((serialType & 1) === 1) return decodeText(bytes, offset, offset + size)
+    return isOwned
+      ? new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset + offset, size)
+      : copyBytes(bytes, offset, offset + size)
   }
   if (serialType === SERIAL_NULL) return null
   const number = decodeNumber(bytes, offset, serialType)
@@ -133,12 +140,17 @@ export class RecordReader {
   #header = 0
   #body = 0
   #index = 0
+  #isOwned = false
 
-  /** Turns to another record. The bytes must stay unchanged while columns are read. */
-  reset(bytes: Uint8Array, start: number, length: number): this {
+  /**
+   * Turns to another record. The bytes must stay unchanged while columns are read.
+   * @param isOwned blobs may be parts of these bytes, which the caller gives away
+   */
+  reset(bytes: Uint8Array, start: number, length: number, isOwned = false): this {
     const headerSize = getVarint(bytes, start)
     if (length < 1 || headerSize < 1 || headerSize > length) throw damagedHeader(headerSize, length)
     this.#bytes = bytes
+    this.#isOwned = isOwned
     this.#start = start
     this.#end = start + length
     this.#headerEnd = start + headerSize
@@ -171,7 +183,7 @@ export class RecordReader {
     const serialType = this.#take()
     if (serialType < 0) return undefined
     const size = serialTypeSize(serialType)
-    return decodeValue(this.#bytes, this.#body - size, serialType, size)
+    return decodeValue(this.#bytes, this.#body - size, serialType, size, this.#isOwned)
   }
 
   /** Moves past one column and returns its serial type, or -1 at the end. */
@@ -195,6 +207,34 @@ export class RecordReader {
     this.#body = this.#headerEnd
     this.#index = 0
   }
+}
+
+/**
+ * One column, 0-based, of a record that is read once; `undefined` if the record has fewer. `isOwned` as for `RecordReader.reset`.
+ * @throws DamagedRecord
+ */
+export function readColumn(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  index: number,
+  isOwned: boolean,
+): SqlValue | undefined {
+  const headerSize = getVarint(bytes, start)
+  let header = start + varintSize(bytes, start)
+  const headerEnd = start + headerSize
+  if (headerSize > length || header > headerEnd) throw damagedHeader(headerSize, length)
+  let body = headerEnd
+  for (let i = 0; header < headerEnd; i++) {
+    const serialType = getVarint(bytes, header)
+    header += varintSize(bytes, header)
+    if (header > headerEnd) throw new DamagedRecord(`serial type ${i} runs past the record header`)
+    const size = serialTypeSize(serialType)
+    if (size > start + length - body) throw damagedColumn(i, serialType)
+    if (i === index) return decodeValue(bytes, body, serialType, size, isOwned)
+    body += size
+  }
+  return undefined
 }
 
 export function damagedHeader(headerSize: number, length: number): DamagedRecord {

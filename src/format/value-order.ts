@@ -7,6 +7,7 @@
  * short path of its own; everything else goes column by column.
  */
 import { compareBytes } from './bytes.js'
+import { hashBytes, hashInteger } from './entry-hash.js'
 import {
   DamagedRecord,
   damagedColumn,
@@ -135,16 +136,6 @@ export function bytesHead(bytes: Uint8Array, start: number, length: number): num
   return head + 0.5
 }
 
-/** The first four of `length` bytes as a number that orders as they do; bytes that are missing count as zero. */
-export function bytesPart(bytes: Uint8Array, start: number, length: number): number {
-  if (length >= 4) {
-    return bytes[start]! * 0x1000000 + ((bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!)
-  }
-  let part = 0
-  for (let i = 0; i < 4; i++) part = part * 256 + (i < length ? bytes[start + i]! : 0)
-  return part
-}
-
 /**
  * A key, or the leading columns of one, that records are compared with. Reusable: `set...` replaces the values.
  * Whoever is handed a key may use it until it returns and must not keep it.
@@ -170,6 +161,9 @@ export class SearchKey {
   readonly #starts: number[] = []
   readonly #lengths: number[] = []
   readonly #plainOrder: boolean
+  #hash = 0
+  /** What `#hash` was made with; -1: it was not. */
+  #hashSeed = -1
 
   constructor(order: KeyOrder) {
     this.order = order
@@ -341,6 +335,7 @@ export class SearchKey {
 
   #finish(count: number): this {
     this.count = count
+    this.#hashSeed = -1
     const kind = this.#kinds[0]!
     const startsPlain = count > 0 && this.#plainOrder && (kind === KIND_TEXT || kind === KIND_BLOB)
     this.#isPlain = startsPlain && count === 1
@@ -350,6 +345,26 @@ export class SearchKey {
       this.#length = this.#lengths[0]!
     }
     return this
+  }
+
+  /** Whether `hash` can be asked for: the key is one value, whose equals all have that hash. */
+  get hasHash(): boolean {
+    if (this.#isPlain) return this.order.length === 1
+    return this.order.length === 1 && this.count === 1 && Number.isSafeInteger(this.#numberOnly())
+  }
+
+  /** As `leadingHash` gives it of the records that are equal to this key. */
+  hash(seed: number): number {
+    if (this.#hashSeed === seed) return this.#hash
+    this.#hashSeed = seed
+    this.#hash = this.#isPlain
+      ? hashBytes(this.#bytes, this.#start, this.#length, seed)
+      : hashInteger(this.#numberOnly() as number, seed)
+    return this.#hash
+  }
+
+  #numberOnly(): number | bigint | null {
+    return this.#kinds[0] === KIND_NUMBER ? this.#numbers[0]! : null
   }
 
   /**
@@ -371,11 +386,23 @@ export class SearchKey {
   leadingHead(skip: number): number {
     return bytesHead(this.#bytes, this.#start + skip, this.#length - skip)
   }
+}
 
-  /** Four bytes of the first column behind the first `skip`, as `bytesPart` gives them. */
-  leadingPart(skip: number): number {
-    return bytesPart(this.#bytes, this.#start + skip, this.#length - skip)
-  }
+/**
+ * Hash of the first column of a record, or null if that is neither text, nor blob, nor a safe integer, or damaged. Equal
+ * values have equal hashes, whatever their serial types.
+ */
+export function leadingHash(bytes: Uint8Array, start: number, length: number, seed: number): number | null {
+  const headerSize = getVarint(bytes, start)
+  const typeAt = start + varintSize(bytes, start)
+  const body = start + headerSize
+  if (typeAt >= body) return null
+  const serialType = getVarint(bytes, typeAt)
+  const size = serialTypeSize(serialType)
+  if (serialType === SERIAL_NULL || headerSize + size > length) return null
+  if (serialType >= SERIAL_BLOB) return hashBytes(bytes, body, size, seed)
+  const number = decodeNumber(bytes, body, serialType)
+  return typeof number === 'number' && Number.isSafeInteger(number) ? hashInteger(number, seed) : null
 }
 
 function recordHeaderEnd(bytes: Uint8Array, start: number, length: number): number {

@@ -1,4 +1,5 @@
-export { Page } from './page.js'
+export type { EntryHints } from './entry-hints.js'
+export { NEVER_HINTED, Page } from './page.js'
 export type { FreedAs, FreelistHost } from './page-allocator.js'
 export type { CommittedPages } from './page-source.js'
 export { type HeldPages, Pager } from './pager.js'

@@ -2,16 +2,21 @@
  * Pages by number: two levels of plain arrays, so that finding one is two loads. A `Page` holds a view and the
  * b-tree's decoded memo, not the bytes; the cache is bounded by what those are estimated to cost, and gives up whole
  * chunks, oldest first, since a page is remade in well under a microsecond.
+ *
+ * A quarter of what it may take is for hints to the entries of these pages, which end with them.
  */
 import type { PageNumber } from '../units.js'
+import { EntryHints } from './entry-hints.js'
 import type { Page } from './page.js'
 
 const CHUNK_SHIFT = 10
 const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1
-/** A typed array, the page object, its decoded header and its keys, in bytes. */
-const PAGE_COST_BYTES = 800
+/** A typed array, the page object, its decoded header and the heads of its keys, in bytes. */
+const PAGE_COST_BYTES = 600
+const HINTS_SHARE = 1 / 4
 
 export class PageCache {
+  readonly hints: EntryHints
   #chunks: (Page | undefined)[][] = []
   readonly #pageMax: number
   #pageCount = 0
@@ -19,7 +24,8 @@ export class PageCache {
   #order: number[] = []
 
   constructor(limitBytes: number) {
-    this.#pageMax = Math.max(CHUNK_MASK + 1, Math.floor(limitBytes / PAGE_COST_BYTES))
+    this.hints = new EntryHints(limitBytes * HINTS_SHARE)
+    this.#pageMax = Math.max(CHUNK_MASK + 1, Math.floor((limitBytes * (1 - HINTS_SHARE)) / PAGE_COST_BYTES))
   }
 
   get(number: PageNumber): Page | undefined {
@@ -36,21 +42,29 @@ export class PageCache {
       this.#chunks[index] = chunk
       this.#order.push(index)
     }
-    if (chunk[page.number & CHUNK_MASK] === undefined) this.#pageCount++
+    const known = chunk[page.number & CHUNK_MASK]
+    if (known === undefined) this.#pageCount++
+    else this.hints.drop(known)
     chunk[page.number & CHUNK_MASK] = page
   }
 
   delete(number: PageNumber): void {
     const chunk = this.#chunks[number >>> CHUNK_SHIFT]
-    if (chunk?.[number & CHUNK_MASK] === undefined) return
-    chunk[number & CHUNK_MASK] = undefined
+    const known = chunk?.[number & CHUNK_MASK]
+    if (known === undefined) return
+    chunk![number & CHUNK_MASK] = undefined
     this.#pageCount--
+    this.hints.drop(known)
   }
 
   #dropOldestChunk(): void {
     const index = this.#order.shift()
     if (index === undefined) return
-    this.#pageCount -= this.#chunks[index]!.reduce((count, page) => (page === undefined ? count : count + 1), 0)
+    for (const page of this.#chunks[index]!) {
+      if (page === undefined) continue
+      this.#pageCount--
+      this.hints.drop(page)
+    }
     delete this.#chunks[index]
   }
 }

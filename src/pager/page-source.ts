@@ -18,7 +18,8 @@ import {
 } from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import type { CommittedState, FrameMap, FrameMapListener, Wal } from '../wal/index.js'
-import { Page } from './page.js'
+import type { EntryHints } from './entry-hints.js'
+import { NEVER_HINTED, Page } from './page.js'
 import { PageCache } from './page-cache.js'
 import type { PageReader } from './pages.js'
 
@@ -75,11 +76,14 @@ export class PageSource implements FrameMapListener {
   #moveToMain(cache: PageCache, number: PageNumber): void {
     const known = cache.get(number)
     if (known === undefined) return
-    cache.delete(number)
     const bytes = this.#viewOfMain(number)
-    if (bytes === null) return
+    if (bytes === null) {
+      cache.delete(number)
+      return
+    }
     const page = new Page(number, bytes, false)
     page.decoded = known.decoded
+    cache.hints.move(known, page)
     cache.set(page)
   }
 
@@ -169,6 +173,21 @@ export class CommittedPages implements PageReader {
     return this.#schemaCookie
   }
 
+  get hints(): EntryHints {
+    return this.#table.cache.hints
+  }
+
+  ownsHinted(): boolean {
+    if (this.#isClosed) throw closed(this.#source.mainPath)
+    // What the hints name is in the shared cache.
+    if (this.#isNewest()) return true
+    const { hints } = this
+    for (let id = hints.id; id !== 0; id = hints.parentOf(id)) {
+      if (this.#frames.newest(hints.numberOf(id)) > this.#frameMax) return false
+    }
+    return true
+  }
+
   page(number: PageNumber): Page {
     if (this.#isClosed) throw closed(this.#source.mainPath)
     // Nothing was entered since: the shared cache is exactly this state.
@@ -213,6 +232,8 @@ export class CommittedPages implements PageReader {
     this.#checkNumber(number)
     const frame = this.#isInLogAtAll ? this.#frames.newestUpTo(number, this.#frameMax) : NO_FRAME
     const page = this.#source.load(number, frame)
+    // The hints are those of the shared cache.
+    page.lookupCount = NEVER_HINTED
     this.#own ??= new Map()
     this.#own.set(number, page)
     return page

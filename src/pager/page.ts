@@ -8,21 +8,14 @@
 import type { DecodedPage } from '../format/index.js'
 import type { PageNumber } from '../units.js'
 
-/** Look-ups after which a leaf gets keys, negative: until then they may not pay for themselves. */
-const KEY_LOOKUPS_MIN = -2
-const NO_KEYS: readonly number[] = []
-const NO_BYTES = new Uint8Array(0)
+/** Count of look-ups of a page that must not have hints. */
+export const NEVER_HINTED = -1
 
 export class Page {
-  // What look-ups by key read comes first, to lie together in memory: see btree/leaf-keys. Only clean leaves have it.
-  /** What kind of keys `keys` holds; negative: none, and how many look-ups are still missing until there are. */
-  keyKind = KEY_LOOKUPS_MIN
-  /** Of a table the rowid that the keys count from, of an index how many bytes all keys begin with alike. */
-  keyBase = 0
-  keys: readonly number[] = NO_KEYS
-  /** The array that `bytes` is a part of, and where it starts there: one array for all pages of a map stays hot. */
-  whole: Uint8Array = NO_BYTES
-  wholeOffset = 0
+  /** The id that `EntryHints` knows this page by, 0 for none. Only clean leaves have it. */
+  hintId = 0
+  /** Look-ups in this page so far, up to when it got its hints; `NEVER_HINTED` keeps it from them. */
+  lookupCount = 0
 
   readonly number: PageNumber
   readonly bytes: Uint8Array

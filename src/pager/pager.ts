@@ -5,7 +5,7 @@
 import { corrupt, unsupported } from '../errors.js'
 import { decodeFileHeader } from '../format/index.js'
 import { frameNumber, pageNumber } from '../units.js'
-import { type Snapshot, Snapshots, type StateName, type Wal } from '../wal/index.js'
+import { type HandedState, type Snapshot, Snapshots, type StateName, type Wal } from '../wal/index.js'
 import type { Page } from './page.js'
 import { type CommittedPages, PageSource, type PageSourceOptions } from './page-source.js'
 import { BufferPool, type DirtyLimit, WritePages } from './write-pages.js'
@@ -56,7 +56,18 @@ export class Pager {
    * @returns null if there is no such state any more
    */
   acquirePast(name: StateName): HeldPages | null {
-    const snapshot = this.#snapshots.acquirePast(name)
+    return this.#readPast(this.#snapshots.acquirePast(name))
+  }
+
+  /**
+   * A state that another thread of this process holds. The caller gives it back with `release`.
+   * @returns null if that thread has let it go meanwhile
+   */
+  takeOver(state: HandedState): HeldPages | null {
+    return this.#readPast(this.#snapshots.takeOver(state))
+  }
+
+  #readPast(snapshot: Snapshot | null): HeldPages | null {
     if (snapshot === null) return null
     if (this.#newest?.snapshot === snapshot) return this.#newest
     try {

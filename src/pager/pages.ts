@@ -4,6 +4,7 @@
  */
 import type { EndmarkError } from '../errors.js'
 import type { PageNumber } from '../units.js'
+import type { EntryHints } from './entry-hints.js'
 import type { Page } from './page.js'
 
 export interface PageReader {
@@ -17,6 +18,15 @@ export interface PageReader {
   readonly schemaCookie: number
   /** Grows with each edit of a page by `PageWriter`; constant for a snapshot. Lets cursors notice edits. */
   readonly editCount: number
+
+  /** Where entries of leaves that are read often lie; null where nobody keeps that. Ask `ownsHinted` about what was found. */
+  readonly hints: EntryHints | null
+
+  /**
+   * Whether the page that the hints have found last, and all above it in its tree, are those of this state.
+   * @throws ENDMARK_CLOSED or ENDMARK_SNAPSHOT_EXPIRED as `page` does
+   */
+  ownsHinted(): boolean
 
   /**
    * @throws ENDMARK_CORRUPT if `number` is 0, past the page count or the lock-byte page, or the file is too short;

@@ -41,6 +41,7 @@ export class PastPages implements PageReader {
   readonly usableSize: number
   readonly pageCount: number
   readonly editCount = 0
+  readonly hints = null
   readonly #wal: Wal
   readonly #state: PastState
   readonly #pages = new Map<PageNumber, Page>()
@@ -71,6 +72,10 @@ export class PastPages implements PageReader {
     const page = new Page(number, this.#load(number), false)
     this.#pages.set(number, page)
     return page
+  }
+
+  ownsHinted(): boolean {
+    return false
   }
 
   corrupt(page: PageNumber, offset: number, what: string): EndmarkError {

@@ -82,6 +82,8 @@ export function dirtyPagesMax(limitBytes: number, pageSize: number): number {
 export class WritePages implements PageWriter, FreelistHost, WriteBase {
   readonly pageSize: number
   readonly usableSize: number
+  /** Changed pages have no hints, and keys that are written are rarely read before. */
+  readonly hints = null
   #base: WriteBase
   readonly #lockBytePage: PageNumber
   readonly #pool: BufferPool
@@ -126,6 +128,10 @@ export class WritePages implements PageWriter, FreelistHost, WriteBase {
     // Past the committed page count there are only pages of our own; past ours, none.
     if (number > this.#pageCount) throw this.#base.corrupt(number, 0, `no page ${number} of ${this.#pageCount}`)
     return this.#spill?.page(number) ?? this.#base.page(number)
+  }
+
+  ownsHinted(): boolean {
+    return false
   }
 
   corrupt(page: PageNumber, offset: number, what: string): EndmarkError {

@@ -14,6 +14,8 @@ export interface StoreCodec<Key, Value, Entry> {
   keyValues(key: Key): SqlValue[]
   /** Turns `into` to this key, which must be complete. */
   setKey(into: SearchKey, key: Key): void
+  /** The key that a record of an index b-tree begins with. */
+  keyOfRecord(record: Uint8Array): Key
   /** The values of a bound, which may be a prefix of a key. */
   boundValues(bound: unknown): SqlValue[]
   /** Turns `into` to this bound, which may be a prefix of a key. */

@@ -25,6 +25,8 @@ export interface CommitOptions {
 }
 
 export interface StoreHost {
+  /** The host of the Database, where this one is that of a single snapshot: its stores are handles of that Database, too. */
+  readonly snapshotOf?: StoreHost
   /** The newest committed state, valid until the end of this turn of the event loop. */
   pages(): PageReader
   /** The newest committed state, valid until released. */

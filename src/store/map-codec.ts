@@ -5,7 +5,7 @@
 import { assert } from '../assert.js'
 import type { Payload, Rowid } from '../btree/index.js'
 import { invalidArgument, unsupported } from '../errors.js'
-import { encodeRecord, RecordReader, type SearchKey, type SqlValue } from '../format/index.js'
+import { encodeRecord, RecordReader, readColumn, type SearchKey, type SqlValue } from '../format/index.js'
 import type { StoreCodec } from './codec.js'
 import { type Column, decodeValue, encodeValue, preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
@@ -44,6 +44,10 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
     return [this.#encodeKey(key)]
   }
 
+  keyOfRecord(record: Uint8Array): K {
+    return decodeValue(this.#store, this.#key, this.#reader.reset(record, 0, record.length).next() ?? null) as K
+  }
+
   setKey(into: SearchKey, key: K): void {
     into.setValue(this.#encodeKey(key))
   }
@@ -56,17 +60,25 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
     into.setValue(this.#encodeKey(bound))
   }
 
-  decodeKey({ bytes, start, length }: Payload): K {
-    return decodeValue(this.#store, this.#key, this.#reader.reset(bytes, start, length).next() ?? null) as K
+  decodeKey({ bytes, start, length, isOwned }: Payload): K {
+    return this.#keyOf(readColumn(bytes, start, length, 0, isOwned))
   }
 
-  decodeValue({ bytes, start, length }: Payload): V {
-    const stored = this.#reader.reset(bytes, start, length).column(1)
+  decodeValue({ bytes, start, length, isOwned }: Payload): V {
+    return this.#valueOf(readColumn(bytes, start, length, 1, isOwned))
+  }
+
+  decodeEntry({ bytes, start, length, isOwned }: Payload): [K, V] {
+    const reader = this.#reader.reset(bytes, start, length, isOwned)
+    return [this.#keyOf(reader.next()), this.#valueOf(reader.next())]
+  }
+
+  #keyOf(stored: SqlValue | undefined): K {
+    return decodeValue(this.#store, this.#key, stored ?? null) as K
+  }
+
+  #valueOf(stored: SqlValue | undefined): V {
     return decodeValue(this.#store, this.#value, stored ?? this.#value.defaultValue ?? null) as V
-  }
-
-  decodeEntry(payload: Payload): [K, V] {
-    return [this.decodeKey(payload), this.decodeValue(payload)]
   }
 
   #encodeKey(key: unknown): SqlValue {

@@ -6,8 +6,9 @@ import { invalidArgument } from '../errors.js'
 import { preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import type { CommitOptions } from './host.js'
+import { sortByKey } from './key-sort.js'
 import { MapCodec } from './map-codec.js'
-import type { Operation, PutOperation } from './operation.js'
+import type { DeleteOperation, PutOperation } from './operation.js'
 import type { RangeOptions } from './range.js'
 import type { Schema } from './schema.js'
 import { Store } from './store.js'
@@ -61,13 +62,16 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
   }
 
   /**
-   * Commits all changes at once, in order, or none of them.
+   * Commits all changes at once, or none of them. Changes of one key take effect in order.
    * @throws (rejects) as `put` does; a change that is neither put nor delete is an ENDMARK_INVALID_ARGUMENT
    */
   async batch(changes: readonly MapChange<K, V>[], options?: CommitOptions): Promise<void> {
     const schema = this.currentSchema()
     const operations = changes.map((change) => this.#operationOf(schema, change))
-    if (operations.length > 0) await this.host.write(operations, options)
+    if (operations.length === 0) return
+    const { keyOrder } = this.writableCodecIn(schema).definition
+    const isSortable = keyOrder[0]!.collation === 'binary' && !keyOrder[0]!.descending
+    await this.host.write(isSortable ? sortByKey(operations) : operations, options)
   }
 
   putOperation(schema: Schema, key: K, value: V): PutOperation {
@@ -76,7 +80,7 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
     return { type: 'put', store: this.name, layout: layoutDigest, rowid: null, record: codec.encode(key, value) }
   }
 
-  #operationOf(schema: Schema, change: MapChange<K, V>): Operation {
+  #operationOf(schema: Schema, change: MapChange<K, V>): PutOperation | DeleteOperation {
     const { type } = change
     if (type === 'put') return this.putOperation(schema, change.key, change.value)
     if (type === 'delete') return this.deleteOperation(schema, change.key)

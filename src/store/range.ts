@@ -5,7 +5,7 @@
  * that someone declared DESC the other way round. A composite key is an array; a shorter array is a prefix: `gte`
  * and `lte` include the whole group that begins with it, `gt` and `lt` leave it out.
  */
-import { IndexCursor, Payload, type Rowid, TableCursor } from '../btree/index.js'
+import { IndexCursor, LeafCopy, Payload, type Rowid, TableCursor } from '../btree/index.js'
 import { invalidArgument } from '../errors.js'
 import type { SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
@@ -195,6 +195,7 @@ export abstract class EntryRange<Entry> implements IterableIterator<Entry> {
 /** A range of a rowid table. */
 export class RowRange<Entry> extends EntryRange<Entry> {
   readonly #cursor: TableCursor
+  readonly #copy = new LeafCopy()
   readonly #bounds: Bounds<Rowid>
 
   constructor(source: RangeSource, bounds: Bounds<Rowid>, decode: DecodeEntry<Entry>) {
@@ -221,7 +222,7 @@ export class RowRange<Entry> extends EntryRange<Entry> {
 
   #arrive(isThere: boolean, payload: Payload): boolean {
     if (!isThere || this.#isPastEnd(this.#cursor.rowid)) return false
-    this.#cursor.payload(payload)
+    this.#cursor.payload(payload, this.#copy)
     return true
   }
 
@@ -235,6 +236,7 @@ export class RowRange<Entry> extends EntryRange<Entry> {
 /** A range of a WITHOUT ROWID table. */
 export class RecordRange<Entry> extends EntryRange<Entry> {
   readonly #cursor: IndexCursor
+  readonly #copy = new LeafCopy()
   readonly #bounds: Bounds<SearchKey>
 
   constructor(source: RangeSource, bounds: Bounds<SearchKey>, decode: DecodeEntry<Entry>) {
@@ -262,7 +264,7 @@ export class RecordRange<Entry> extends EntryRange<Entry> {
 
   #arrive(isThere: boolean, payload: Payload): boolean {
     if (!isThere) return false
-    this.#cursor.payload(payload)
+    this.#cursor.payload(payload, this.#copy)
     return !this.#isPastEnd(payload)
   }
 

@@ -134,8 +134,8 @@ export class RowCodec<Row, Key> implements StoreCodec<Key, Row, Row> {
     into.set(this.boundValues(bound))
   }
 
-  decodeValue({ bytes, start, length }: Payload, rowid: Rowid): Row {
-    const reader = this.#reader.reset(bytes, start, length)
+  decodeValue({ bytes, start, length, isOwned }: Payload, rowid: Rowid): Row {
+    const reader = this.#reader.reset(bytes, start, length, isOwned)
     if (this.#hasProtoColumn || !this.#isDeclaredOrder) return this.#decodeReordered(reader, rowid)
     const columns = this.#columns
     const { rowidColumn } = this.definition

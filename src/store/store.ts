@@ -7,12 +7,22 @@
  * A handle is bound to a name, not to a tree: with each schema it looks its store up again, so that it goes on after
  * SQLite has moved the table (VACUUM) or added a column, and says ENDMARK_NOT_FOUND after it was dropped.
  */
-import { countEntries, findRecord, findRow, Payload, type Rowid } from '../btree/index.js'
-import { invalidArgument } from '../errors.js'
+import {
+  countEntries,
+  cutIndex,
+  cutTable,
+  findRecord,
+  findRow,
+  Payload,
+  type Rowid,
+  readAheadByHint,
+} from '../btree/index.js'
+import { EndmarkError, invalidArgument } from '../errors.js'
 import { encodeRecord, SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import type { StoreCodec } from './codec.js'
 import { assertReadable, assertWritable } from './constraints.js'
+import { cutRange } from './cut-range.js'
 import { locateDamage } from './damage.js'
 import type { StoreDefinition } from './definition.js'
 import type { CommitOptions, StoreHost } from './host.js'
@@ -30,6 +40,9 @@ import {
 import type { EntryPlace, PlainBounds, ReadLog } from './read-log.js'
 import type { Schema } from './schema.js'
 
+/** Keys of `getMany` that are read ahead together; a core waits for no more lines at once. */
+const READ_AHEAD_MAX = 32
+
 export abstract class Store<
   Key,
   Value,
@@ -44,6 +57,8 @@ export abstract class Store<
   #schema: Schema | null = null
   #codec: Codec | null = null
   #searchKey = new SearchKey([])
+  /** Of the keys of `getMany`. */
+  #searchKeys: SearchKey[] = []
 
   constructor(host: StoreHost, name: string) {
     this.host = host
@@ -94,7 +109,8 @@ export abstract class Store<
 
   /** @throws ENDMARK_INVALID_ARGUMENT unless this handle belongs to the Database with this host */
   assertOf(host: StoreHost): void {
-    if (this.host !== host) throw invalidArgument(`store ${JSON.stringify(this.name)} is a handle of another Database`)
+    if ((this.host.snapshotOf ?? this.host) !== host)
+      throw invalidArgument(`store ${JSON.stringify(this.name)} is a handle of another Database`)
   }
 
   /** Looks the store up in this schema now, so that one that does not fit is refused when the handle is made. */
@@ -124,9 +140,19 @@ export abstract class Store<
     return found
   }
 
-  getManyFrom(pages: PageReader, schema: Schema, keys: readonly Key[]): (Value | undefined)[] {
+  getManyFrom(
+    pages: PageReader,
+    schema: Schema,
+    keys: readonly Key[],
+    log: ReadLog | null = null,
+  ): (Value | undefined)[] {
     const values: (Value | undefined)[] = []
-    for (let i = 0; i < keys.length; i++) values.push(this.getFrom(pages, schema, keys[i]!))
+    const codec = this.codecIn(schema)
+    if (log !== null || codec.definition.treeKind === 'table') {
+      for (let i = 0; i < keys.length; i++) values.push(this.getFrom(pages, schema, keys[i]!, log))
+      return values
+    }
+    for (let from = 0; from < keys.length; from += READ_AHEAD_MAX) this.#getChunk(pages, codec, keys, from, values)
     return values
   }
 
@@ -152,6 +178,50 @@ export abstract class Store<
     const count = countEntries(pages, root, treeKind)
     if (log !== null) log.counted(this.name, layoutDigest, count)
     return count
+  }
+
+  /**
+   * The range in parts of about the same size, in its own order: all of them together are that range. Found by the interior
+   * pages of the tree alone.
+   * @param parts at most so many; fewer where the tree is small, and one for a range with a limit
+   */
+  cutFrom(pages: PageReader, schema: Schema, options: RangeOptions<Bound>, parts: number): RangeOptions<Bound>[] {
+    const codec = this.codecIn(schema)
+    const { definition } = codec
+    try {
+      if (definition.treeKind === 'index') {
+        const range = keyBounds(codec, options)
+        if (range.limit !== Infinity) return [options]
+        const records = cutIndex(pages, definition.root, range, parts)
+        return cutRange(
+          options,
+          records
+            .map((record) => this.#keyAt(codec, record))
+            .filter(isThere)
+            .map(boundOfKey<Bound>),
+        )
+      }
+      const range = resolveBounds(options, (bound) => codec.rowidOf(keyOfBound<Key>(bound)))
+      if (range.limit !== Infinity) return [options]
+      return cutRange(options, cutTable(pages, definition.root, range, parts).map(boundOfKey<Bound>))
+    } catch (error) {
+      throw locateDamage(pages, definition, error)
+    }
+  }
+
+  /**
+   * The key of a record if it means the same when it is given as a bound: text that is not UTF-8 or a value of another type than
+   * the column's, as SQLite may have stored them, do not.
+   */
+  #keyAt(codec: Codec, record: Uint8Array): Key | undefined {
+    try {
+      const key = codec.keyOfRecord(record)
+      codec.setKey(this.#searchKey, key)
+      return this.#searchKey.compareRecord(record, 0, record.length) === 0 ? key : undefined
+    } catch (error) {
+      if (error instanceof EndmarkError && error.code === 'ENDMARK_INVALID_ARGUMENT') return undefined
+      throw error
+    }
   }
 
   deleteOperation(schema: Schema, key: Key): DeleteOperation {
@@ -222,6 +292,20 @@ export abstract class Store<
     }
   }
 
+  /** Reads ahead for some keys, then looks them up. */
+  #getChunk(pages: PageReader, codec: Codec, keys: readonly Key[], from: number, values: (Value | undefined)[]): void {
+    const { root, keyOrder } = codec.definition
+    const count = Math.min(keys.length - from, READ_AHEAD_MAX)
+    const searchKeys = this.#searchKeys
+    while (searchKeys.length < count) searchKeys.push(new SearchKey(keyOrder))
+    for (let i = 0; i < count; i++) codec.setKey(searchKeys[i]!, keys[from + i]!)
+    readAheadByHint(pages, root, searchKeys, count)
+    for (let i = 0; i < count; i++) {
+      const isThere = findRecord(pages, root, searchKeys[i]!, this.#payload)
+      values.push(isThere ? this.#decode(pages, codec, 0) : undefined)
+    }
+  }
+
   #getLogged(pages: PageReader, codec: Codec, key: Key, log: ReadLog): Value | undefined {
     const found = this.#find(pages, codec, key)
     const place = this.entryPlace(codec, key)
@@ -250,6 +334,7 @@ export abstract class Store<
     const codec = this.createCodec(definition)
     this.#codec = codec
     this.#searchKey = new SearchKey(definition.keyOrder)
+    this.#searchKeys = []
     // Last, so that a store that does not fit is looked at again with the next call.
     this.#schema = schema
     return codec
@@ -264,6 +349,15 @@ const UNOBSERVED = { holder: null, log: null } as const
  */
 function keyOfBound<Key>(bound: unknown): Key {
   return bound as Key
+}
+
+/** A whole key is a bound in every kind of store, the longest prefix of itself: types do not say so. */
+function boundOfKey<Bound>(key: unknown): Bound {
+  return key as Bound
+}
+
+function isThere<Value>(value: Value | undefined): value is Value {
+  return value !== undefined
 }
 
 /** The same bounds as data. */

@@ -2,8 +2,8 @@
  * Who commits for a Database: this process by itself, or a writer process for it. The caller cannot tell.
  */
 import type { Operation, OperationResult } from '../store/index.js'
-import type { CommitOptions } from './group-commit.js'
 import type { Transaction } from './transaction.js'
+import type { CommitOptions } from './waiting-commit.js'
 
 /** Which way commits go now: the `writer` of `db.stats()`, where its fields are explained. */
 export interface WriterStatus {

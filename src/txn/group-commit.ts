@@ -11,7 +11,8 @@
  * batches are under way.
  *
  * Scheduling goes through the end of the event-loop turn: everyone whom the last batch released can join the next one, and a
- * loop of awaited commits does not starve the event loop.
+ * loop of awaited commits does not starve the event loop. Someone who is alone commits without any of that, for up to a
+ * millisecond in a turn.
  *
  * Locks: WRITE from before the first transaction runs until the last batch is published. TXN-3: nothing is resolved
  * before it is published, and nothing is published before it is as durable as its mode asks.
@@ -19,7 +20,6 @@
 import { abortError, EndmarkError } from '../errors.js'
 import { DIRTY_LIMIT_BYTES } from '../limits.js'
 import { type DirtyLimit, dirtyPagesMax, type Page, type Pager, type WritePages } from '../pager/index.js'
-import type { Synchronous } from '../units.js'
 import {
   type AppendedBatch,
   type Blocking,
@@ -29,17 +29,20 @@ import {
   runSync,
   type Wal,
 } from '../wal/index.js'
+import { commitUnderWay, isLogFull } from './commit-errors.js'
+import { SyncPace } from './sync-pace.js'
+import { isSynced } from './synchronous.js'
+import {
+  apply,
+  type CommitOptions,
+  patienceMs,
+  reject,
+  settle,
+  type Waiting,
+  type Work,
+  waitingCommit,
+} from './waiting-commit.js'
 import { WriteGap } from './write-gap.js'
-
-/** One transaction: changes `pages`, and may be run again on another state. */
-export type Work<T> = (pages: WritePages) => T
-
-export interface CommitOptions {
-  readonly synchronous: Synchronous
-  readonly signal?: AbortSignal | undefined
-  /** On the clock of the vfs: until then it waits for WRITE, in one batch or the next. Default: as long as one batch does. */
-  readonly patientUntilMs?: number
-}
 
 /** For whom room in the log is wanted. */
 export interface RoomRequest {
@@ -73,21 +76,6 @@ export interface CommitCounts {
   readonly transactions: number
 }
 
-interface Waiting {
-  readonly work: Work<unknown>
-  readonly sinceMs: number
-  readonly synchronous: Synchronous
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: unknown) => void
-  readonly signal: AbortSignal | undefined
-  readonly onAbort: (() => void) | null
-  readonly patientUntilMs: number
-  /** Its function has been called: an abort comes too late. */
-  isStarted: boolean
-  isCancelled: boolean
-  outcome: { readonly value: unknown } | { readonly error: unknown } | null
-}
-
 /** Transactions that have run together, in the order in which they were asked for. */
 interface Batch {
   readonly transactions: readonly Waiting[]
@@ -98,12 +86,6 @@ interface Batch {
   readonly startMs: number
 }
 
-/** A batch takes no further transaction once it has changed this much. */
-const BATCH_SIZE_BYTES = 8 << 20
-/** A disk whose syncs take no longer than this is waited for on the spot when only one caller waits anyway. */
-const INLINE_SYNC_MAX_MS = 0.3
-/** A disk that was too slow to be waited for is tried again after so long. */
-const SLOW_MS = 2000
 /** WRITE is let go at least this often, for a moment, so that others of ours have a chance to meet it. */
 const HOLD_MAX_MS = 10
 /**
@@ -112,16 +94,10 @@ const HOLD_MAX_MS = 10
  */
 const SPLIT_MIN = 32
 const SPLIT_WITHIN_MS = 1
-/** Where the average begins for whoever must be brief: the first syncs of a log are slower than those that follow. */
-const INLINE_SYNC_GUESS_MS = INLINE_SYNC_MAX_MS / 2
-/** Weight of the newest measurement in the average. */
-const SYNC_AVERAGE_WEIGHT = 0.2
-const BRIEF_AVERAGE_WEIGHT = 0.03
-const BRIEF_SYNC_MAX_MS = 2
+/** Commits of one caller, one after the other, hold up a turn of the event loop for no longer than about this. */
+const TURN_MAX_MS = 1
 
 const DONE = Promise.resolve()
-
-const STRENGTH: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2, extra: 3 }
 
 export class GroupCommit {
   readonly #wal: Wal
@@ -129,9 +105,13 @@ export class GroupCommit {
   readonly #hooks: GroupCommitHooks
   readonly #appender: LogAppender
   readonly #gap: WriteGap
+  readonly #pace: SyncPace
   readonly #dirtyPagesMax: number
   #queue: Waiting[] = []
   #isScheduled = false
+  /** In this turn of the event loop, which began then, only one caller has committed. */
+  #isAlone = false
+  #turnStartMs = 0
   /** A blocking commit is on the stack. */
   #isBlocking = false
   /** The batches that are being committed, if any. */
@@ -144,13 +124,10 @@ export class GroupCommit {
   /** Of the batch before: its transactions, and when it was done. */
   #lastCount = 1
   #lastEndMs = Number.NEGATIVE_INFINITY
-  #syncAverageMs = Number.POSITIVE_INFINITY
   /** End of the gap that is being left to others. */
   #notBeforeMs = 0
   /** Batches of up to so many transactions may sync on the calling thread. */
   #inlineBatchMax = 1
-  #isBrief = false
-  #slowUntilMs = Number.NEGATIVE_INFINITY
   /** Rest after each batch, as a multiple of its duration. */
   #restFactor = 0
   #batchCount = 0
@@ -164,6 +141,7 @@ export class GroupCommit {
     this.#dirtyPagesMax = dirtyPagesMax(dirtyLimitBytes, wal.pageSize)
     this.#appender = new LogAppender(wal)
     this.#gap = new WriteGap(wal)
+    this.#pace = new SyncPace(wal)
   }
 
   /** Queues a transaction; resolves with its value once it is durable as asked and visible to everyone. */
@@ -172,30 +150,19 @@ export class GroupCommit {
   }
 
   /** The same with callbacks. Transactions run in the order in which they were added. */
-  add<T>(
-    work: Work<T>,
-    { synchronous, signal, patientUntilMs = 0 }: CommitOptions,
-    resolve: (value: T) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  add<T>(work: Work<T>, options: CommitOptions, resolve: (value: T) => void, reject: (error: unknown) => void): void {
+    const { signal } = options
     if (signal?.aborted) {
       reject(abortError(signal))
       return
     }
-    const waiting: Waiting = {
+    const waiting = waitingCommit({
       work,
+      options,
       sinceMs: this.#wal.vfs.now(),
-      synchronous,
       resolve: resolve as (value: unknown) => void,
       reject,
-      signal,
-      onAbort: signal === undefined ? null : () => cancel(waiting),
-      patientUntilMs,
-      isStarted: false,
-      isCancelled: false,
-      outcome: null,
-    }
-    if (waiting.onAbort !== null) signal?.addEventListener('abort', waiting.onAbort, { once: true })
+    })
     this.#queue.push(waiting)
     if (this.#running === null) this.#schedule()
     else if (this.#whenQueued !== null && this.#queue.length >= this.#whenQueued.count) this.#whenQueued.call()
@@ -216,14 +183,12 @@ export class GroupCommit {
    * meanwhile and with it everybody else. So all syncs are made on the calling thread; once they take long, `isSlow` says so.
    */
   keepBrief(isBrief: boolean): void {
-    this.#isBrief = isBrief
-    this.#slowUntilMs = Number.NEGATIVE_INFINITY
-    if (isBrief) this.#syncAverageMs = Math.min(this.#syncAverageMs, INLINE_SYNC_GUESS_MS)
+    this.#pace.keepBrief(isBrief)
   }
 
   /** Syncs took too long lately for the calling thread to wait for them. */
   get isSlow(): boolean {
-    return this.#isBrief && this.#wal.vfs.now() < this.#slowUntilMs
+    return this.#pace.isSlow
   }
 
   /** Counted since the connection was opened. */
@@ -247,23 +212,18 @@ export class GroupCommit {
     }
     let outcome: T | undefined
     let failure: { readonly error: unknown } | undefined
-    const waiting: Waiting = {
+    const waiting = waitingCommit({
       work,
+      options: { synchronous },
       sinceMs: this.#wal.vfs.now(),
-      synchronous,
       resolve: (value) => {
+        // As `work` returned it.
         outcome = value as T
       },
       reject: (error) => {
         failure = { error }
       },
-      signal: undefined,
-      onAbort: null,
-      patientUntilMs: 0,
-      isStarted: false,
-      isCancelled: false,
-      outcome: null,
-    }
+    })
     this.#isBlocking = true
     try {
       runSync(this.#commitAlone(waiting))
@@ -283,16 +243,33 @@ export class GroupCommit {
     if (room !== null) yield* room
     yield* wal.lockWrite()
     try {
-      const batch = yield* this.#prepare([waiting], null)
-      try {
-        if (batch.written !== null) yield* this.#appender.sync(batch.written, { syncInline: true })
-        this.#publish(batch, null)
-      } catch (error) {
-        this.#giveUp(batch, null, error)
-      }
+      yield* this.#commitLocked([waiting])
     } finally {
       wal.locks.releaseExclusive('WRITE')
     }
+  }
+
+  /**
+   * One batch from beginning to end, synced on the calling thread.
+   * @requires lock WRITE
+   * @returns its transactions, with their outcomes, for the caller to settle
+   */
+  *#commitLocked(transactions: readonly Waiting[]): Blocking<readonly Waiting[]> {
+    const batch = yield* this.#prepare(transactions, null)
+    const { written } = batch
+    try {
+      if (written !== null && isSynced(written)) {
+        const { vfs } = this.#wal
+        const startMs = vfs.now()
+        yield* this.#appender.sync(written, { syncInline: true })
+        this.#pace.measure(vfs.now() - startMs)
+      }
+      this.#publish(batch, null)
+    } catch (error) {
+      return this.#giveUp(batch, null, error)
+    }
+    this.#leaveGap(batch)
+    return batch.transactions
   }
 
   /** Runs `work` between two batches; what it throws is thrown on. */
@@ -325,24 +302,85 @@ export class GroupCommit {
       this.#start()
     }
     const { vfs } = this.#wal
-    const waitMs = this.#notBeforeMs - vfs.now()
+    const nowMs = vfs.now()
+    const waitMs = this.#notBeforeMs - nowMs
     if (waitMs > 0) void vfs.delay(waitMs).then(start)
-    else vfs.endOfTurn(start)
+    else if (this.#isAlone && nowMs - this.#turnStartMs < TURN_MAX_MS) void DONE.then(start)
+    else {
+      this.#isAlone = false
+      vfs.endOfTurn(start)
+    }
   }
 
   #start(): void {
     if (this.#running !== null || this.#pause !== null || this.#queue.length === 0) return
+    if (this.#commitAtOnce()) return
     const { length } = this.#queue
     const first = this.#take(this.#isSplit() ? length >>> 1 : length)
     // Not begun before `#running` says so: a transaction's function may call `drain`, or ask for a blocking commit.
     this.#running = Promise.resolve().then(() => this.#commitAll(first))
   }
 
+  /**
+   * Commits all that wait without a promise in between, if nothing has to be waited for: the way of a lone caller.
+   * @returns false, with nothing done, if something has to
+   */
+  #commitAtOnce(): boolean {
+    const { locks } = this.#wal
+    if (!this.#canCommitAtOnce()) return false
+    const transactions = this.#take(this.#queue.length)
+    let last: readonly Waiting[]
+    this.#isBlocking = true
+    try {
+      if (!this.#wal.tryLockWrite()) {
+        this.#queue = transactions
+        return false
+      }
+      try {
+        last = runSync(this.#commitLocked(transactions))
+      } finally {
+        locks.releaseExclusive('WRITE')
+      }
+      this.#afterCommit({ blocking: false })
+    } catch (error) {
+      last = this.#failed(transactions, error)
+    } finally {
+      this.#isBlocking = false
+    }
+    this.#lastCount = transactions.length
+    this.#goOnAlone(transactions.length === 1)
+    if (this.#queue.length > 0) this.#schedule()
+    settle(last)
+    return true
+  }
+
+  #canCommitAtOnce(): boolean {
+    if (this.#isBlocking || this.#wal.hasFailed || this.#wal.locks.isHeld('WRITE')) return false
+    const queue = this.#queue
+    if (queue.some(isSynced) && !(this.#pace.isFast && (this.#pace.isBrief || queue.length <= this.#inlineBatchMax))) {
+      return false
+    }
+    return this.#hooks.beforeLock({ sinceMs: queue[0]!.sinceMs, signal: undefined }) === null
+  }
+
+  /** Whoever commits again right after its last commit, with nobody else there, need not wait for the end of each turn. */
+  #goOnAlone(isAlone: boolean): void {
+    const isNew = isAlone && !this.#isAlone
+    this.#isAlone = isAlone
+    if (!isNew) return
+    const { vfs } = this.#wal
+    this.#turnStartMs = vfs.now()
+    // What comes in later turns may come with others.
+    vfs.endOfTurn(() => {
+      this.#isAlone = false
+    })
+  }
+
   /** Whether these are the ones whom the last batch released: then all of them would wait for each other's sync for ever. */
   #isSplit(): boolean {
     const queue = this.#queue
-    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN || this.#isBrief) return false
-    return STRENGTH[queue[0]!.synchronous] >= STRENGTH.full && this.#wal.vfs.now() - this.#lastEndMs < SPLIT_WITHIN_MS
+    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN || this.#pace.isBrief) return false
+    return isSynced(queue[0]!) && this.#wal.vfs.now() - this.#lastEndMs < SPLIT_WITHIN_MS
   }
 
   #take(count: number): Waiting[] {
@@ -471,18 +509,18 @@ export class GroupCommit {
   /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
   #startSync({ written, transactions }: Batch): Promise<void> {
     const { length } = transactions
-    const isForFew = this.#isBrief || (length <= this.#inlineBatchMax && this.#queue.length === 0)
+    const isForFew = this.#pace.isBrief || (length <= this.#inlineBatchMax && this.#queue.length === 0)
     this.#lastCount = length
     if (written === null || !isSynced(written)) return DONE
     const { vfs } = this.#wal
     const startMs = vfs.now()
-    const syncInline = isForFew && this.#syncAverageMs < INLINE_SYNC_MAX_MS
-    return runAsync(this.#appender.sync(written, { syncInline })).then(() => this.#measure(vfs.now() - startMs))
+    const syncInline = isForFew && this.#pace.isFast
+    return runAsync(this.#appender.sync(written, { syncInline })).then(() => this.#pace.measure(vfs.now() - startMs))
   }
 
   /** Whether the next batch may be prepared before this one is published. */
   #mayGoOn({ written, pages }: Batch, heldSinceMs: number): boolean {
-    if (written === null || !isSynced(written) || this.#isBrief) return false
+    if (written === null || !isSynced(written) || this.#pace.isBrief) return false
     if (this.#pauseWantedCount > 0 || this.#restFactor > 0) return false
     const nowMs = this.#wal.vfs.now()
     // A schema is known by its cookie: one that may yet fail must not be.
@@ -562,95 +600,5 @@ export class GroupCommit {
     } catch {
       // The next snapshot goes by the wal-index again.
     }
-  }
-
-  /** Running average over syncs; starts at the first one. */
-  #measure(durationMs: number): void {
-    const average = this.#syncAverageMs
-    if (this.#isBrief) {
-      this.#measureBrief(average, durationMs)
-      return
-    }
-    this.#syncAverageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
-  }
-
-  /** Slowly, and no sync counts for much: one in a hundred takes ten times as long as the others. */
-  #measureBrief(average: number, durationMs: number): void {
-    this.#syncAverageMs = average + (Math.min(durationMs, BRIEF_SYNC_MAX_MS) - average) * BRIEF_AVERAGE_WEIGHT
-    if (this.#syncAverageMs < INLINE_SYNC_MAX_MS) return
-    this.#slowUntilMs = this.#wal.vfs.now() + SLOW_MS
-    this.#syncAverageMs = INLINE_SYNC_GUESS_MS
-  }
-}
-
-/** The error of a blocking commit that would wait for something that needs the event loop. */
-export function commitUnderWay(): EndmarkError {
-  const message =
-    'a commit or checkpoint of this Database is under way and cannot end while this one blocks: await it first'
-  return new EndmarkError('ENDMARK_BUSY', message)
-}
-
-function isLogFull(error: unknown): boolean {
-  return error instanceof EndmarkError && error.code === 'ENDMARK_WAL_FULL'
-}
-
-export function strongest(a: Synchronous, b: Synchronous): Synchronous {
-  return STRENGTH[a] >= STRENGTH[b] ? a : b
-}
-
-function isSynced({ synchronous }: AppendedBatch): boolean {
-  return STRENGTH[synchronous] >= STRENGTH.full
-}
-
-/** Runs the transactions of a batch, each in its savepoint, until it is full. @returns the strongest mode among them */
-function apply(batch: readonly Waiting[], pages: WritePages): Synchronous {
-  let synchronous: Synchronous = 'off'
-  for (const waiting of batch) {
-    if (waiting.isCancelled) continue
-    if (pages.dirtyCount * pages.pageSize >= BATCH_SIZE_BYTES) break
-    pages.savepoint()
-    waiting.isStarted = true
-    try {
-      waiting.outcome = { value: waiting.work(pages) }
-      pages.release()
-    } catch (error) {
-      pages.rollback()
-      waiting.outcome = { error }
-      continue
-    }
-    if (STRENGTH[waiting.synchronous] > STRENGTH[synchronous]) synchronous = waiting.synchronous
-  }
-  return synchronous
-}
-
-/** Until somebody's time is up: then he hears of it, and the others go into the next batch. */
-function patienceMs(batch: readonly Waiting[], { vfs, timeoutMs }: Wal): number {
-  let untilMs = Number.POSITIVE_INFINITY
-  for (const { patientUntilMs } of batch) if (patientUntilMs > 0 && patientUntilMs < untilMs) untilMs = patientUntilMs
-  return Math.min(Math.max(Math.ceil(untilMs - vfs.now()), 0), timeoutMs)
-}
-
-/** An abort counts only while the transaction has not run: afterwards it is committed with its batch. */
-function cancel(waiting: Waiting): void {
-  if (waiting.isStarted || waiting.outcome !== null || waiting.isCancelled) return
-  waiting.isCancelled = true
-  waiting.reject(abortError(waiting.signal!))
-}
-
-/** All that believed to be done, or have not run, have failed; who failed by itself has its own error. */
-function reject(transactions: readonly Waiting[], error: unknown): void {
-  for (const waiting of transactions) {
-    if (waiting.isCancelled || (waiting.outcome !== null && 'error' in waiting.outcome)) continue
-    waiting.outcome = { error }
-  }
-}
-
-function settle(transactions: readonly Waiting[]): void {
-  for (const { outcome, onAbort, signal, resolve, reject } of transactions) {
-    if (onAbort !== null) signal?.removeEventListener('abort', onAbort)
-    // Cancelled before it began, and told so.
-    if (outcome === null) continue
-    if ('value' in outcome) resolve(outcome.value)
-    else reject(outcome.error)
   }
 }

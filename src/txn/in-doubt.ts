@@ -20,9 +20,11 @@ import type { PageReader, WritePages } from '../pager/index.js'
 import type { Operation, OperationResult } from '../store/index.js'
 import type { Synchronous } from '../units.js'
 import type { ClientCommits, ClientRecord } from './client-commits.js'
-import { type GroupCommit, strongest, type Work } from './group-commit.js'
+import type { GroupCommit } from './group-commit.js'
 import type { CommitTask, PendingCommit, TransactionFunction } from './pending-commit.js'
 import type { Outcome } from './request.js'
+import { strongest } from './synchronous.js'
+import type { Work } from './waiting-commit.js'
 
 export interface InDoubtParts {
   readonly commits: GroupCommit

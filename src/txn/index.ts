@@ -5,13 +5,23 @@ export { ChangeFeed } from './change-feed.js'
 export type { Change } from './change-reader.js'
 export { ClientCommits, type ClientRecord } from './client-commits.js'
 export type { Committer } from './committer.js'
-export { type CommitCounts, type CommitOptions, GroupCommit } from './group-commit.js'
+export { type CommitCounts, GroupCommit } from './group-commit.js'
 export { type HeldSnapshot, HeldSnapshots } from './held-snapshots.js'
 export { InlineCommitter } from './inline-committer.js'
 export { LazyLink } from './lazy-link.js'
 export { LogRoom } from './log-room.js'
 export { type LongReader, type LongReaderListener, LongReaders } from './long-readers.js'
 export type { ReadStep } from './read-step.js'
+export { type PartToScan, type PoolCallOptions, type PoolStats, ReaderPool, type ScanOptions } from './reader-pool.js'
+export type {
+  OpenReaderThreads,
+  PartResult,
+  ReaderThreads,
+  ReaderThreadsOptions,
+  ReadTask,
+  StoreAddress,
+  TaskState,
+} from './reader-threads.js'
 export { type RecordedTransaction, type RecordingParts, recordTransaction } from './recorded-transaction.js'
 export { RemoteCommitter } from './remote-committer.js'
 export type {
@@ -26,6 +36,8 @@ export type {
   WriterLinkHandlers,
 } from './request.js'
 export { CommitRequests, type CommitRequestsParts } from './request-handler.js'
-export { Snapshot } from './snapshot.js'
+export { type HandedSnapshot, Snapshot } from './snapshot.js'
 export { formatToken, parseToken } from './token.js'
 export { Transaction } from './transaction.js'
+export { isTransfer, type Transfer, transfer } from './transfer.js'
+export type { CommitOptions } from './waiting-commit.js'

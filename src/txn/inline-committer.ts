@@ -6,8 +6,9 @@ import type { WritePages } from '../pager/index.js'
 import { applyOperation, type Operation, type OperationResult, type StoreHost } from '../store/index.js'
 import type { BatchSchemas } from './batch-schemas.js'
 import type { Committer, WriterStatus } from './committer.js'
-import type { CommitOptions, GroupCommit, Work } from './group-commit.js'
+import type { GroupCommit } from './group-commit.js'
 import { refusePromise, Transaction } from './transaction.js'
+import type { CommitOptions, Work } from './waiting-commit.js'
 
 const INLINE: WriterStatus = { mode: 'inline', pid: null, failure: null }
 

@@ -14,7 +14,8 @@ import { EndmarkError } from '../errors.js'
 import type { Pager } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
 import { type Blocking, type BlockingStep, checkpoint, IndexHeader, type Wal, WalFile } from '../wal/index.js'
-import { commitUnderWay, type RoomRequest } from './group-commit.js'
+import { commitUnderWay } from './commit-errors.js'
+import type { RoomRequest } from './group-commit.js'
 
 export interface LogRoomOptions {
   readonly limitBytes: number

@@ -13,8 +13,8 @@
 import { assert } from '../assert.js'
 import { abortError } from '../errors.js'
 import type { Operation } from '../store/index.js'
-import type { CommitOptions } from './group-commit.js'
 import type { Transaction } from './transaction.js'
+import type { CommitOptions } from './waiting-commit.js'
 
 export type TransactionFunction = (tx: Transaction) => unknown
 

@@ -26,15 +26,17 @@ import type { PageReader } from '../pager/index.js'
 import type { Operation, OperationResult } from '../store/index.js'
 import type { Wal } from '../wal/index.js'
 import type { ClientCommits } from './client-commits.js'
+import { commitUnderWay } from './commit-errors.js'
 import { CommitRoute } from './commit-route.js'
 import type { Committer, WriterStatus } from './committer.js'
-import { type CommitOptions, commitUnderWay, type GroupCommit } from './group-commit.js'
+import type { GroupCommit } from './group-commit.js'
 import { resolveInDoubt, type Settlement, settle, settlementOf } from './in-doubt.js'
 import type { InlineCommitter } from './inline-committer.js'
 import { type CommitTask, PendingCommit, type PendingCommitHooks, type TransactionFunction } from './pending-commit.js'
 import type { RecordedTransaction } from './recorded-transaction.js'
 import type { CommitRequest, OpenWriterLink, Outcome, WriterLink } from './request.js'
 import type { Transaction } from './transaction.js'
+import type { CommitOptions } from './waiting-commit.js'
 
 export interface RemoteCommitterParts {
   /** Resolved path of the main file. */

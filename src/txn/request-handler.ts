@@ -17,10 +17,11 @@ import type { Wal } from '../wal/index.js'
 import type { BatchSchemas } from './batch-schemas.js'
 import { assertRequest } from './check-request.js'
 import type { ClientCommits, ClientRow } from './client-commits.js'
-import type { CommitOptions, GroupCommit } from './group-commit.js'
+import type { GroupCommit } from './group-commit.js'
 import { replay } from './replay.js'
 import type { ClientHandle, CommitRequest, Outcome, RequestHandler } from './request.js'
 import { isState } from './state-id.js'
+import type { CommitOptions } from './waiting-commit.js'
 
 export interface CommitRequestsParts {
   readonly wal: Wal

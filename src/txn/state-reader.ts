@@ -41,9 +41,8 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     keys: readonly Key[],
   ): (Value | undefined)[] {
-    const values: (Value | undefined)[] = []
-    for (let i = 0; i < keys.length; i++) values.push(this.get(store, keys[i]!))
-    return values
+    store.assertOf(this.host)
+    return store.getManyFrom(this.pages(), this.schema(), keys, this.readLog)
   }
 
   /** Whether there is an entry with this key. Errors as `get`. */

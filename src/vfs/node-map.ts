@@ -12,6 +12,7 @@
 import { unsupported } from '../errors.js'
 import { loadKoffiMaps } from './node-map-koffi.js'
 import { loadMmapIo } from './node-map-mmap-io.js'
+import { keptAlive } from './node-thread-gate.js'
 
 export interface MapRequest {
   readonly fd: number
@@ -60,7 +61,7 @@ export class NodeMaps {
     let provider = this.#loaded.get(name)
     if (provider === undefined) {
       try {
-        provider = LOADERS[name]()
+        provider = keptAlive(LOADERS[name])
       } catch (error) {
         provider = error instanceof Error ? error : new Error(String(error))
       }

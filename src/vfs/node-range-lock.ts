@@ -10,6 +10,7 @@
  */
 import { createRequire } from 'node:module'
 import { unsupported } from '../errors.js'
+import { keptAlive } from './node-thread-gate.js'
 import type { LockMode } from './vfs.js'
 
 /** The part of fs-native-extensions used here; the package brings no types. */
@@ -36,7 +37,7 @@ export function unlockRange(fd: number, offset: number, length: number): void {
 
 function loadNative(): NativeLocks {
   try {
-    return createRequire(import.meta.url)('fs-native-extensions') as NativeLocks
+    return keptAlive(() => createRequire(import.meta.url)('fs-native-extensions') as NativeLocks)
   } catch (cause) {
     throw unsupported(`byte-range locks: fs-native-extensions cannot be loaded on this platform`, { cause })
   }

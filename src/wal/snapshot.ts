@@ -12,6 +12,7 @@ import { assert } from '../assert.js'
 import { type FrameNumber, NO_FRAME, type PageNumber } from '../units.js'
 import { runSync } from '../vfs/index.js'
 import { FrameMap } from './frame-map.js'
+import { type HandedState, Pledge, takeHanded } from './handed-state.js'
 import { IndexHeader } from './index-header.js'
 import { tryRestart } from './log-restart.js'
 import { acquirePastState, isSameState, type StateName, tryKeepGeneration } from './past-state.js'
@@ -49,6 +50,8 @@ export class Snapshot implements CommittedState {
   #holders = 1
   /** The slot that keeps the generation of a snapshot on READ(0), where somebody asked for that. */
   #keptSlot: number | null = null
+  /** Made when other threads were told of this state. */
+  #pledge: Pledge | null = null
 
   constructor(wal: Wal, state: { frames: FrameMap; header: IndexHeader; slot: number }) {
     this.#wal = wal
@@ -81,6 +84,18 @@ export class Snapshot implements CommittedState {
     return this.#keptSlot !== null
   }
 
+  /** For another thread of this process, which can take it over while this snapshot is held. */
+  handOver(): HandedState {
+    assert(this.isHeld, 'a released snapshot cannot be handed over')
+    this.#pledge ??= new Pledge()
+    return this.#pledge.state(this.header, this.slot)
+  }
+
+  /** Whether that is the state of this snapshot: as long as its giver holds it, no other has the same header. */
+  isStateOf(state: HandedState): boolean {
+    return this.header.words.every((word, index) => word === state.header[index])
+  }
+
   hold(): this {
     assert(this.isHeld, 'a released snapshot cannot be held again')
     this.#holders++
@@ -91,6 +106,7 @@ export class Snapshot implements CommittedState {
     assert(this.isHeld, 'a snapshot was released twice')
     if (--this.#holders > 0) return
     const { locks } = this.#wal
+    this.#pledge?.end()
     locks.releaseRead(this.slot)
     if (this.#keptSlot !== null) locks.releaseRead(this.#keptSlot)
   }
@@ -145,6 +161,33 @@ export class Snapshots {
       return new Snapshot(this.#wal, { frames, ...state })
     } catch (error) {
       this.#wal.locks.releaseRead(state.slot)
+      throw error
+    }
+  }
+
+  /**
+   * A state that another thread of this process holds, held here as well; the caller releases it.
+   * @returns null if that thread has let it go meanwhile (SNAP-7)
+   */
+  takeOver(state: HandedState): Snapshot | null {
+    const header = takeHanded(this.#wal, state)
+    if (header === null) return null
+    const { slot } = state
+    const newest = this.#newest
+    if (newest?.isHeld && newest.header.equals(header)) {
+      this.#wal.locks.releaseRead(slot)
+      return newest.hold()
+    }
+    // Whatever was known of their lengths may be from another generation.
+    this.#wal.mainWindows.forgetSize()
+    this.#wal.log.windows.forgetSize()
+    try {
+      // As for a past state: from 0, so that every page that has a frame comes from the log.
+      const frames = new FrameMap(slot === MAIN_FILE_SLOT ? header.endMark : NO_FRAME)
+      if (slot !== MAIN_FILE_SLOT) frames.extend(this.#wal.index, header.endMark, () => {})
+      return new Snapshot(this.#wal, { frames, header, slot })
+    } catch (error) {
+      this.#wal.locks.releaseRead(slot)
       throw error
     }
   }

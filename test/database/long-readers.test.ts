@@ -2,10 +2,12 @@
  * Who holds the log: `stats().readers`, the event 'long-reader', and `snapshotTimeout`. READER-2: a snapshot is ended by its
  * owner only, and every read of it throws from then on, whatever has happened to the log meanwhile.
  */
-import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import type { LongReader } from '../../src/index.js'
+import { LONG_READER_MS } from '../../src/txn/held-snapshots.js'
+import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, temporaryPath, throws } from '../support/open-database.js'
 import { integrityCheck } from '../support/referee.js'
@@ -54,10 +56,12 @@ test('a reader that is killed disappears from the list by itself', async (t) => 
 test('a folder in the place of the registry harms nobody', async (t) => {
   const path = temporaryPath(t)
   mkdirSync(`${path}-readers`)
-  const db = await openDatabase(t, path, INLINE)
+  const clock = new ClockVfs()
+  const db = await openWithClock(t, clock, path, { synchronous: 'off' })
   await (await db.map<number, string>('m', MAP)).put(1, 'a')
   const snapshot = db.snapshot()
-  await delay(1300)
+  clock.pass(1300)
+  clock.pass(1300)
   t.deepEqual(db.stats().readers, [])
   snapshot.close()
   await db.close()
@@ -67,14 +71,22 @@ test('a folder in the place of the registry harms nobody', async (t) => {
 
 test('short snapshots and iterators never touch the registry', async (t) => {
   const path = temporaryPath(t)
-  const db = await openDatabase(t, path, INLINE)
+  const clock = new ClockVfs()
+  const db = await openWithClock(t, clock, path, { synchronous: 'off' })
   const map = await db.map<number, string>('m', MAP)
-  for (const startMs = performance.now(); performance.now() - startMs < 1300; await delay(10)) {
+  for (let round = 0; round < 10; round++) {
     await map.put(1, 'a')
     db.read((snapshot) => snapshot.get(map, 1))
-    for (const _ of map.keys()) await delay(1)
+    const snapshot = db.snapshot()
+    for (const _ of map.keys()) clock.pass(LONG_READER_MS - 1)
+    snapshot.close()
+    clock.pass(LONG_READER_MS - 1)
   }
   t.false(existsSync(`${path}-readers`))
+  const snapshot = db.snapshot()
+  clock.pass(LONG_READER_MS)
+  t.true(existsSync(`${path}-readers`), 'the first that is not short')
+  snapshot.close()
 })
 
 test('whoever writes hears of a reader that keeps the log from being started over, at most once a second', async (t) => {
@@ -166,16 +178,20 @@ test('a thread that does not come back to its event loop keeps its snapshot and 
   })
   await until(() => db.stats().readers.length === 1, 'the reader')
   const pid = await reader.call(() => process.pid)
-  const reading = reader.call(() => {
+  const mark = `${path}-reading`
+  const reading = reader.call((_, file) => {
     const { store, snapshot } = globalThis as unknown as {
       store: object
       snapshot: { get(store: object, key: number): unknown }
     }
+    const { existsSync, writeFileSync } = process.getBuiltinModule('node:fs')
     const values = new Set<unknown>()
-    for (const startMs = performance.now(); performance.now() - startMs < 1500; ) values.add(snapshot.get(store, 1))
+    writeFileSync(file, '')
+    const startMs = performance.now()
+    while (existsSync(file) && performance.now() - startMs < 20_000) values.add(snapshot.get(store, 1))
     return [...values]
-  })
-  await delay(100)
+  }, mark)
+  await until(() => existsSync(mark), 'the reader that blocks its thread')
   let failure: { code?: string; message?: string } = {}
   for (let key = 0; key < 200 && failure.code === undefined; key++) {
     await map.put(1, `after ${key}`).catch((error: { code: string }) => {
@@ -183,6 +199,7 @@ test('a thread that does not come back to its event loop keeps its snapshot and 
     })
   }
   t.is(failure.code, 'ENDMARK_WAL_FULL')
+  rmSync(mark)
   t.regex(failure.message!, new RegExp(`process ${pid} \\(thread 0\\) has read at end mark \\d+ for \\d+ ms`))
   t.deepEqual(await reading, ['before'])
   await map.put(1, 'now')
@@ -205,9 +222,8 @@ test('a writer process reports long readers, and ends them where it is told to',
   await until(() => a.stats().writer.mode !== 'inline' && b.stats().writer.mode !== 'inline', 'connections')
   const snapshot = a.snapshot({ label: 'slow' })
   let isExpired = false
-  for (let key = 0; !isExpired && key < 5000; key += 2) {
-    await Promise.all([mapA.put(key, 'x'), mapB.put(key + 1, 'x')])
-    await delay(10)
+  for (const startMs = performance.now(); !isExpired && performance.now() - startMs < 15_000; ) {
+    await Promise.all([mapA.put(0, 'y'), mapB.put(1, 'y')])
     try {
       snapshot.get(mapA, 0)
     } catch (error) {

@@ -1,7 +1,6 @@
 /** Opening and closing: what `open` accepts and refuses, who may share a file, what is left after `close`. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
@@ -9,6 +8,7 @@ import { open } from '../../src/index.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, rejects, temporaryPath, throws } from '../support/open-database.js'
 import { askSqlite, integrityCheck } from '../support/referee.js'
+import { until } from '../support/serve-process.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import type { ThreadTask } from './thread-main.js'
 
@@ -254,8 +254,11 @@ test('threads that are terminated in the middle of their work harm nobody', asyn
   const task: ThreadTask = { path, kind: 'endless', count: 0 }
   for (let round = 0; round < 5; round++) {
     const thread = new Worker(THREAD_FILE, { workerData: task })
-    await new Promise((resolve, reject) => thread.on('message', resolve).on('error', reject))
-    await delay(10 + round * 7)
+    const failed = new Promise<never>((_, reject) => thread.on('error', reject))
+    const before = totals.get('left') ?? 0
+    // In the middle of another commit of it each time.
+    const atWork = until(() => (totals.get('left') ?? 0) > before + round * 5, 'commits of the thread')
+    await Promise.race([atWork, failed])
     await thread.terminate()
     t.is(totals.get('left'), totals.get('right'))
     await totals.put('mine', round)

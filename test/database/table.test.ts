@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import test from 'ava'
 import type { Table } from '../../src/index.js'
+import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
 import { readFixture } from '../support/fixtures.js'
 import { openDatabase, rejects, temporaryPath, throws } from '../support/open-database.js'
 import { askSqlite, integrityCheck, startReferee } from '../support/referee.js'
@@ -371,14 +372,15 @@ test('a schema that SQLite changes under open handles is followed', async (t) =>
 
 test('an index made by SQLite while a write waits for the lock stops that write', async (t) => {
   const path = temporaryPath(t)
-  const db = await openDatabase(t, path)
+  const clock = new ClockVfs()
+  const db = await openWithClock(t, clock, path)
   const users = await db.table<User, number>('users', USERS)
   const sqlite = await startReferee(t, path)
   await sqlite.exec('BEGIN IMMEDIATE; CREATE INDEX by_name ON users(name)')
   const waiting = users.put({ id: 1, name: 'x' } as User)
-  await new Promise((resolve) => setTimeout(resolve, 30))
+  await clock.waited()
   await sqlite.exec('COMMIT')
-  await rejects(t, waiting, 'ENDMARK_UNSUPPORTED', /index/)
+  await rejects(t, clock.passUntil(waiting), 'ENDMARK_UNSUPPORTED', /index/)
   t.is(users.count(), 0)
   t.is(await sqlite.integrityCheck(), 'ok')
   await sqlite.close()

@@ -28,7 +28,7 @@ export function sourceFiles(...folders: string[]): TextFile[] {
 function filesBelow(folder: string, extension: string): TextFile[] {
   const names = readdirSync(join(REPOSITORY, folder), { recursive: true, encoding: 'utf8' })
   return names
-    .filter((name) => name.endsWith(extension))
+    .filter((name) => name.endsWith(extension) && !name.includes('node_modules'))
     .sort()
     .map((name) => ({ path: join(folder, name), text: readFileSync(join(REPOSITORY, folder, name), 'utf8') }))
 }

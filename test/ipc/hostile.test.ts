@@ -266,7 +266,9 @@ test('what listens in the place of a writer process and is none is an error, not
   await new Promise<void>((resolve) => server.listen(socketPathOf(path).path, resolve))
   t.teardown(() => server.close())
   const heard = new HeardLink(t, path)
-  await t.throwsAsync(heard.link.ready(200), { code: 'ENDMARK_BUSY', message: /not those of an Endmark peer/ })
+  heard.link.wake()
+  await until(() => heard.link.failure !== null)
+  await t.throwsAsync(heard.link.ready(0), { code: 'ENDMARK_BUSY', message: /not those of an Endmark peer/ })
   t.is(heard.lostCount, 0)
 })
 

@@ -9,6 +9,7 @@ import {
   CHECKPOINT,
   IN_FLIGHT_SIZE_MAX,
   MESSAGE_SIZE_MAX,
+  OTHERS_ACTIVE_MS,
   UNREAD_ANSWERS_SIZE_MAX,
 } from '../../ipc/protocol.js'
 import type { Outcome, Step } from '../../src/txn/index.js'
@@ -123,7 +124,8 @@ test('every kind of outcome reaches the client', async (t) => {
 })
 
 test('a client is told whether others are active, and no longer when they are not', async (t) => {
-  const { path } = await serve(t)
+  let nowMs = 0
+  const { path } = await serve(t, { now: () => nowMs })
   const one = await connectLink(t, path)
   const other = await connectLink(t, path)
   await one.answered(one.put())
@@ -132,12 +134,12 @@ test('a client is told whether others are active, and no longer when they are no
   t.true(other.othersActive)
   await one.answered(one.put())
   t.true(one.othersActive)
-  for (;;) {
-    await one.answered(one.put())
-    if (!one.othersActive) break
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  t.pass()
+  nowMs += OTHERS_ACTIVE_MS - 1
+  await one.answered(one.put())
+  t.true(one.othersActive)
+  nowMs += 1
+  await one.answered(one.put())
+  t.false(one.othersActive)
 })
 
 test('a transaction larger than a message is not sent, one just as large is', async (t) => {

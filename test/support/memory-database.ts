@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { corrupt, EndmarkError } from '../../src/errors.js'
 import { countChange, encodeNewDatabase, getSchemaCookie, lockBytePage, setPageCount } from '../../src/format/index.js'
+import { EntryHints } from '../../src/pager/entry-hints.js'
 import { type FreelistHost, Page, type PageReader, type PageWriter } from '../../src/pager/index.js'
 import { allocatePage, freePage } from '../../src/pager/page-allocator.js'
 import {
@@ -21,15 +22,19 @@ import {
 import { type PageNumber, pageNumber } from '../../src/units.js'
 
 const JOURNAL_VERSION_OFFSET = 18
+const HINTS_LIMIT_BYTES = 1 << 16
 
 /** One state; what is written to it stays in it. Pages are shared with the state it was made from until written. */
 class StatePages implements PageWriter, FreelistHost {
   readonly pageSize: number
   readonly usableSize: number
   readonly pages: Page[]
+  /** Only of the newest state. */
+  hints: EntryHints | null
   editCount = 0
 
-  constructor(pages: readonly Page[], reserved: number) {
+  constructor(pages: readonly Page[], reserved: number, hints: EntryHints | null) {
+    this.hints = hints
     this.pages = [...pages]
     this.pageSize = pages[0]!.bytes.length
     this.usableSize = this.pageSize - reserved
@@ -47,6 +52,10 @@ class StatePages implements PageWriter, FreelistHost {
     const page = this.pages[number - 1]
     if (page === undefined) throw this.corrupt(number, 0, `no page ${number} of ${this.pageCount}`)
     return page
+  }
+
+  ownsHinted(): boolean {
+    return this.hints !== null
   }
 
   corrupt(page: PageNumber, offset: number, what: string): EndmarkError {
@@ -100,7 +109,7 @@ export class MemoryDatabase implements StoreHost {
     for (let at = 0; at < image.length; at += pageSize) {
       pages.push(new Page(pageNumber(pages.length + 1), image.slice(at, at + pageSize), false))
     }
-    this.#state = new StatePages(pages, this.#reserved)
+    this.#state = new StatePages(pages, this.#reserved, new EntryHints(HINTS_LIMIT_BYTES))
   }
 
   pages(): PageReader {
@@ -138,12 +147,20 @@ export class MemoryDatabase implements StoreHost {
 
   /** Applies all operations, or none if one of them fails. */
   apply(operations: readonly Operation[]): OperationResult[] {
-    const next = new StatePages(this.#state.pages, this.#reserved)
+    const next = new StatePages(this.#state.pages, this.#reserved, null)
     const schemas = new SchemaCache(this.schema(this.#state))
     const results = operations.map((operation) => applyOperation(next, schemas.of(next), operation))
     const pages = next.pages.map((page) => (page.isDirty ? new Page(page.number, page.bytes, false) : page))
-    this.#state = new StatePages(pages, this.#reserved)
+    this.#become(new StatePages(pages, this.#reserved, this.#state.hints))
     return results
+  }
+
+  /** The hints go on with the next state, less those to changed pages. */
+  #become(next: StatePages): void {
+    const { hints, pages } = this.#state
+    for (const page of pages) if (next.pages[page.number - 1] !== page) hints?.drop(page)
+    this.#state.hints = null
+    this.#state = next
   }
 
   create(store: NewStore): OperationResult {

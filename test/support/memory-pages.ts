@@ -25,6 +25,7 @@ export class MemoryPages implements PageWriter, FreelistHost {
   readonly pageSize: number
   readonly usableSize: number
   readonly schemaCookie = 1
+  readonly hints = null
   readonly #lockBytePage: PageNumber
   /** By page number; sparse. */
   #pages: (Page | undefined)[] = []
@@ -58,6 +59,10 @@ export class MemoryPages implements PageWriter, FreelistHost {
     const empty = new Page(number, new Uint8Array(this.pageSize), false)
     this.#pages[number] = empty
     return empty
+  }
+
+  ownsHinted(): boolean {
+    return false
   }
 
   corrupt(page: PageNumber, offset: number, what: string): EndmarkError {

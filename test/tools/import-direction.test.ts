@@ -51,6 +51,7 @@ const upward: Record<string, { readonly path: string; readonly source: string }>
   'the process layer from the engine': { path: 'src/database.ts', source: "export { x } from '../ipc/client.js'\n" },
   'a layer from a base file': { path: 'src/errors.ts', source: "export { x } from './format/index.js'\n" },
   'a module of Node': { path: 'src/txn/a.ts', source: "export { createHash } from 'node:crypto'\n" },
+  'the package behind the reader threads': { path: 'src/txn/a.ts', source: "export { Piscina } from 'piscina'\n" },
   'a native add-on': { path: 'src/wal/a.ts', source: "export { tryLock } from 'fs-native-extensions'\n" },
   'node:fs outside the node-* files of the vfs': {
     path: 'src/vfs/lock-wait.ts',

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { WritePages } from '../../src/pager/index.js'
 import { pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
+import { ClockVfs } from '../support/clock-vfs.js'
 import { type Connection, connect, fillPages } from '../support/connection.js'
 import { failOn, HookedVfs } from '../support/hooked-vfs.js'
 import { readLogFile } from '../support/independent-wal-reader.js'
@@ -162,23 +163,29 @@ test('an abort before its batch rejects the transaction, which is not run', asyn
 })
 
 test('an abort while waiting for the WRITE lock ends the wait', async (t) => {
-  const { path, connection } = setUp(t)
+  const { path } = setUp(t)
+  const clock = new ClockVfs()
+  const connection = connect(path, { vfs: clock })
   const writer = connect(path)
   t.true(writer.wal.locks.tryExclusive('WRITE'))
   const controller = new AbortController()
   const waiting = connection.commits.run(() => t.fail(), { ...FULL, signal: controller.signal })
-  setTimeout(() => controller.abort(), 20)
+  await clock.waited()
+  controller.abort()
   await t.throwsAsync(waiting, { name: 'AbortError' })
+  t.is(clock.waitingCount, 0)
   // Beside others it leaves the batch, which waits on.
   const second = new AbortController()
   const cancelled = connection.commits.run(() => t.fail(), { ...FULL, signal: second.signal })
   const kept = connection.fill([2], 4)
-  setTimeout(() => second.abort(), 20)
+  await clock.waited()
+  second.abort()
   await t.throwsAsync(cancelled, { name: 'AbortError' })
   writer.wal.locks.releaseExclusive('WRITE')
-  await kept
+  await clock.passUntil(kept)
   t.deepEqual(connection.contents(), [4])
   writer.close()
+  connection.close()
 })
 
 test('a writer that does not make way in time fails all who wait with ENDMARK_BUSY', async (t) => {
@@ -286,14 +293,38 @@ test('drain waits for all that was queued', async (t) => {
   t.deepEqual(done, [1, 2, 3, 4, 5])
 })
 
-test('what is committed in a loop does not starve the event loop', async (t) => {
+test('what is committed in a loop holds up a turn of the event loop for a millisecond at most', async (t) => {
+  const clock = new ClockVfs()
+  const connection = connect(join(temporaryFolder(t), 'app.db'), { vfs: clock })
+  t.teardown(() => connection.vanish())
+  await connection.fill([2], 1)
+  let turns = 0
+  const count = (): void => {
+    turns++
+    next = setImmediate(count)
+  }
+  let next = setImmediate(count)
+  for (let i = 1; i <= 60; i++) {
+    await connection.fill([2], i, 'off')
+    clock.pass(0.3)
+  }
+  clearImmediate(next)
+  t.true(turns >= 60 / 5, `${turns} turns of the event loop`)
+  t.true(turns <= 60 / 2, `${turns} turns: a lone caller waits for the end of each`)
+})
+
+test('who comes with others is committed with them, also after commits of a lone caller', async (t) => {
   const { connection } = setUp(t)
-  let ticks = 0
-  const timer = setInterval(() => ticks++, 1)
-  for (let i = 1; i <= 60; i++) await connection.fill([2], i, 'off')
-  await new Promise((resolve) => setTimeout(resolve, 5))
-  clearInterval(timer)
-  t.true(ticks > 0)
+  for (let i = 1; i <= 5; i++) await connection.fill([2], i, 'off')
+  const before = connection.commits.counts.batches
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, i) => {
+      // As messages of clients come in: each in a callback of its own, in one turn of the event loop.
+      await new Promise((resolve) => setImmediate(resolve))
+      await connection.fill([2, i + 3], i, 'off')
+    }),
+  )
+  t.is(connection.commits.counts.batches, before + 1)
 })
 
 test('a published batch is committed, whatever fails when the connection takes it over', async (t) => {

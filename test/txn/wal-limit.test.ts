@@ -4,7 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { open } from '../../src/index.js'
+import { type Database, open } from '../../src/index.js'
+import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
 import { openDatabase, rejects, temporaryPath, throws } from '../support/open-database.js'
 import { integrityCheck } from '../support/referee.js'
 import { startServe, until } from '../support/serve-process.js'
@@ -14,10 +15,26 @@ const FRAME_BYTES = 4096 + 24
 const LIMIT_FRAMES = 50
 const LIMIT = { walLimit: LIMIT_FRAMES * FRAME_BYTES, synchronous: 'off', writer: 'inline' } as const
 
+interface Limits {
+  readonly timeout: number
+  readonly autoCheckpoint?: number
+}
+
 /** A limited Database with a map, and another one, without a limit, that reads. */
-async function setUp(t: ExecutionContext, options: { timeout: number; autoCheckpoint?: number }) {
+async function setUp(t: ExecutionContext, limits: Limits) {
   const path = temporaryPath(t)
-  const db = await openDatabase(t, path, { ...LIMIT, ...options })
+  return withReader(t, path, await openDatabase(t, path, { ...LIMIT, ...limits }))
+}
+
+/** The same; the limited Database waits for as long as the test lets time pass. */
+async function setUpWithClock(t: ExecutionContext, limits: Limits) {
+  const path = temporaryPath(t)
+  const clock = new ClockVfs()
+  const db = await openWithClock(t, clock, path, { ...LIMIT, ...limits })
+  return { ...(await withReader(t, path, db)), clock }
+}
+
+async function withReader(t: ExecutionContext, path: string, db: Database) {
   const map = await db.map<number, string>('m', MAP)
   const other = await openDatabase(t, path, { synchronous: 'off', autoCheckpoint: 0, writer: 'inline' })
   const otherMap = await other.map<number, string>('m', MAP)
@@ -50,19 +67,23 @@ for (const autoCheckpoint of [0, 10, 1000]) {
 }
 
 test('past the limit a commit waits off the event loop, holding no lock, and goes on when the reader has gone', async (t) => {
-  const state = await setUp(t, { timeout: 20_000 })
-  const { path, db, map, otherMap } = state
+  const state = await setUpWithClock(t, { timeout: 20_000 })
+  const { path, db, map, otherMap, clock } = state
   const { reader } = await fill(state)
   let isDone = false
   const waiting = map.put(1000, 'waited').then(() => {
     isDone = true
   })
-  for (let turns = 0; turns < 30; turns++) await delay(1)
+  for (let attempts = 0; attempts < 30; attempts++) {
+    await clock.waited()
+    clock.pass(20)
+  }
+  await clock.waited()
   t.false(isDone)
   await otherMap.put(2000, 'somebody without a limit')
   t.is(map.get(2000), 'somebody without a limit', 'nobody kept WRITE from him')
   reader.close()
-  await waiting
+  await clock.passUntil(waiting)
   t.true(db.stats().logFrames < 10, 'the log was started over')
   t.is(map.get(1000), 'waited')
   t.is(await integrityCheck(t, path), 'ok')
@@ -102,43 +123,53 @@ test('a blocking commit waits by blocking, and fails alike', async (t) => {
 })
 
 test('each commit has its own timeout: one that comes later does not fail with those before it', async (t) => {
-  const state = await setUp(t, { timeout: 400 })
-  const { map } = state
+  const state = await setUpWithClock(t, { timeout: 400 })
+  const { map, clock } = state
   const { reader } = await fill(state)
   const first = rejects(t, map.put(1, 'first'), 'ENDMARK_WAL_FULL')
-  await delay(200)
-  const second = map.put(2, 'second')
+  await clock.waited()
+  clock.pass(200)
+  const second = rejects(t, map.put(2, 'second'), 'ENDMARK_WAL_FULL')
+  await clock.waited()
+  clock.pass(190)
+  const third = map.put(3, 'third')
+  await clock.waited()
+  clock.pass(10)
   await first
-  reader.close()
+  await clock.waited()
+  clock.pass(200)
   await second
-  t.is(map.get(2), 'second')
-  t.is(map.get(1), 'x')
+  await clock.waited()
+  reader.close()
+  await clock.passUntil(third)
+  t.deepEqual(map.getMany([1, 2, 3]), ['x', 'x', 'third'])
 })
 
 test('a commit that waits for room can be cancelled', async (t) => {
-  const state = await setUp(t, { timeout: 20_000 })
+  const state = await setUpWithClock(t, { timeout: 20_000 })
   const { reader } = await fill(state)
   const controller = new AbortController()
   const waiting = state.map.put(1, 'no', { signal: controller.signal })
-  await delay(20)
+  await state.clock.waited()
   controller.abort()
   await t.throwsAsync(waiting, { name: 'AbortError' })
+  t.is(state.clock.waitingCount, 0)
   reader.close()
   await state.map.put(2, 'yes')
   t.is(state.map.get(1), 'x')
 })
 
 test('a snapshot of the Database itself is in its way like any other, and close ends the wait', async (t) => {
-  const state = await setUp(t, { timeout: 20_000 })
-  const { db, map } = state
+  const state = await setUpWithClock(t, { timeout: 20_000 })
+  const { db, map, clock } = state
   await map.put(0, 'before')
   db.snapshot()
   for (let key = 0; db.stats().logFrames < LIMIT_FRAMES; key++) await map.put(key, 'x')
   const waiting = map.put(1000, 'waited')
-  await delay(30)
+  await clock.waited()
   const closing = db.close()
-  await waiting
-  await closing
+  await clock.passUntil(waiting)
+  await clock.passUntil(closing)
   t.is(state.otherMap.get(1000), 'waited')
 })
 

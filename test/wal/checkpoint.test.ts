@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
 import { checkpoint, runAsync } from '../../src/wal/index.js'
+import { ClockVfs } from '../support/clock-vfs.js'
 import { type Connection, connect } from '../support/connection.js'
 import { HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
 import { integrityCheck } from '../support/referee.js'
@@ -250,23 +251,26 @@ test('a database that SQLite made smaller is cut to its new length by a checkpoi
   t.is(await integrityCheck(t, path), 'ok')
 })
 
-// Serial: beside tests that block the thread its timeouts would mean nothing.
-test.serial('a checkpoint that waits gets on when the reader goes, and one that is aborted stops', async (t) => {
+test('a checkpoint that waits gets on when the reader goes, and one that is aborted stops', async (t) => {
   const path = join(temporaryFolder(t), 'app.db')
-  const one = connect(path, { vfs })
+  const clock = new ClockVfs(vfs)
+  const one = connect(path, { vfs: clock })
   const two = connect(path, { vfs })
   await one.fill([2], 1, 'off')
   const held = two.pager.acquire()
   await one.fill([2], 2, 'off')
   const waiting = one.checkpoint('restart', 5000)
-  setTimeout(() => two.pager.release(held), 30)
-  t.deepEqual(await waiting, { busy: false, log: 3, checkpointed: 3 })
+  await clock.waited()
+  two.pager.release(held)
+  t.deepEqual(await clock.passUntil(waiting), { busy: false, log: 3, checkpointed: 3 })
   const again = two.pager.acquire()
   await one.fill([2], 3, 'off')
   const controller = new AbortController()
-  setTimeout(() => controller.abort(), 20)
   const options = { mode: 'full', synchronous: 'full', timeoutMs: 5000, signal: controller.signal } as const
-  await t.throwsAsync(runAsync(checkpoint(one.wal, options)), { name: 'AbortError' })
+  const aborted = runAsync(checkpoint(one.wal, options))
+  await clock.waited()
+  controller.abort()
+  await t.throwsAsync(aborted, { name: 'AbortError' })
   two.pager.release(again)
   await one.fill([2], 4, 'off')
   t.deepEqual(one.checkpointSync('truncate'), { busy: false, log: 0, checkpointed: 0 })

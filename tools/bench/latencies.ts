@@ -6,6 +6,9 @@
 const DROPPED_BITS = 17
 const BUCKET_COUNT = 1 << (31 - DROPPED_BITS)
 
+/** 0, then halfway to all again and again, in five steps each, up to one in 16,000. */
+const CURVE_SHARES = Array.from({ length: 71 }, (_, step) => 1 - 2 ** (-step / 5))
+
 const float = new Float32Array(1)
 const bits = new Uint32Array(float.buffer)
 
@@ -41,12 +44,17 @@ export class Latencies {
   /** The latency in ms that this share of all calls did not exceed; 0 if there were none. */
   quantile(share: number): number {
     const total = this.#counts.reduce((sum, count) => sum + count, 0)
-    let missing = Math.ceil(total * share)
+    let missing = Math.max(1, Math.ceil(total * share))
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
       missing -= this.#counts[bucket]!
       if (missing <= 0 && total > 0) return Math.min(middleOf(bucket), this.#maxMs)
     }
     return 0
+  }
+
+  /** Latencies by the share of calls that took no longer, denser towards the slow end. */
+  curve(): (readonly [share: number, ms: number])[] {
+    return CURVE_SHARES.map((share) => [share, this.quantile(share)] as const)
   }
 }
 

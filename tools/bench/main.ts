@@ -1,46 +1,76 @@
-/** The benchmark: runs one workload, prints its figures as Markdown and writes them as JSON. */
+/** The benchmark: runs workloads, prints their figures as Markdown and writes them as JSON. */
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import type { Bench } from './bench.js'
+import { presentOf } from './contenders.js'
 import { Databases } from './databases.js'
+import { describeMachine } from './machine.js'
 import { type BenchOptions, parseOptions, USAGE } from './options.js'
-import { commitsReport, fairnessReport, ratiosOf } from './report.js'
-import { durableCommits } from './workloads/durable-commits.js'
-import { fairness } from './workloads/fairness.js'
+import { resultTable } from './report/tables.js'
+import { targetTable } from './report/targets.js'
+import type { Failure, Results, WorkloadResult } from './results.js'
+import { versionsOf } from './versions.js'
 
 const options = parseOptions(process.argv.slice(2))
 if (options === undefined) process.stdout.write(USAGE)
-else await runBenchmark(options)
+else process.exitCode = await runBenchmark(options)
 
-async function runBenchmark(options: BenchOptions): Promise<void> {
-  const databases = new Databases(options.folder, options.rowCount)
+async function runBenchmark(options: BenchOptions): Promise<number> {
+  const { present, absent } = await presentOf(options.contenders)
+  for (const { store, reason } of absent) progress(`without ${store}: ${reason}`)
+  const databases = new Databases(options.folder)
+  const { workloads, contenders, jsonFile, ...given } = options
+  const results: Results & { readonly workloads: WorkloadResult[]; readonly failures: Failure[] } = {
+    time: new Date().toISOString(),
+    machine: describeMachine(options.folder),
+    options: { ...withoutFolder(given), stores: present.map(({ name }) => name) },
+    versions: versionsOf(present),
+    absent,
+    workloads: [],
+    failures: [],
+  }
+  const removeAndEnd = () => {
+    databases.removeAll()
+    process.exit(1)
+  }
+  process.once('SIGINT', removeAndEnd).once('SIGTERM', removeAndEnd)
   try {
-    const { figures, markdown } = await runWorkload(options, databases)
-    process.stdout.write(`${markdown}\n`)
-    const { contenders, ...given } = options
-    const stores = contenders.map(({ name }) => name)
-    const json = { time: new Date().toISOString(), machine: machine(), options: { ...given, stores }, ...figures }
-    if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${JSON.stringify(json, null, 2)}\n`)
+    for (const workload of workloads) {
+      await runWorkload({ options, contenders: present, databases, progress }, workload, results)
+      // After each, so that nothing is lost of a run that is stopped.
+      if (jsonFile !== undefined) writeFileSync(jsonFile, `${JSON.stringify(results, null, 2)}\n`)
+    }
   } finally {
-    databases.remove()
+    databases.removeAll()
   }
+  process.stdout.write(targetTable(results.workloads))
+  return results.failures.length === 0 ? 0 : 1
 }
 
-async function runWorkload(options: BenchOptions, databases: Databases) {
-  const progress = (text: string) => process.stderr.write(`${text}\n`)
-  if (options.workload === 'fairness') {
-    const results = await fairness(options, databases, progress)
-    return { figures: { fairness: results }, markdown: fairnessReport(results) }
+/** One that fails does not keep the others from being run. */
+async function runWorkload(
+  bench: Bench,
+  workload: BenchOptions['workloads'][number],
+  results: { readonly workloads: WorkloadResult[]; readonly failures: Failure[] },
+): Promise<void> {
+  const { name, title, about } = workload
+  const begun = performance.now()
+  try {
+    const result = { workload: name, title, about, ...(await workload.run(bench)) }
+    results.workloads.push(result)
+    process.stdout.write(`## ${title}\n\n${resultTable(result.rows)}\n`)
+  } catch (error) {
+    // Where it happened is for whoever runs this; results may be published.
+    const message = error instanceof Error ? error.message : String(error)
+    results.failures.push({ workload: name, message: message.split('\n')[0] ?? '' })
+    progress(`${name} has failed: ${error instanceof Error ? error.stack : message}`)
   }
-  const cases = await durableCommits(options, databases, progress)
-  return { figures: { cases, ratios: ratiosOf(cases) }, markdown: commitsReport(cases) }
+  progress(`${name} took ${((performance.now() - begun) / 1000).toFixed(1)} s`)
 }
 
-function machine() {
-  const [cpu] = cpus()
-  return {
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    cpu: cpu?.model,
-    cores: cpus().length,
-  }
+function withoutFolder({ folder, ...others }: Omit<BenchOptions, 'workloads' | 'contenders' | 'jsonFile'>) {
+  return others
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`)
 }

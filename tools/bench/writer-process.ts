@@ -10,14 +10,17 @@ const COMMAND = fileURLToPath(engineUrl('tools/cli/main.js'))
 const READY_TIMEOUT_MS = 10_000
 const POLL_MS = 10
 
-export async function withWriterProcess<T>(path: string, use: () => Promise<T>): Promise<T> {
+export async function withWriterProcess<T>(path: string, use: (pid: number) => Promise<T>): Promise<T> {
   const child = spawn(process.execPath, [COMMAND, 'serve', path], { stdio: ['ignore', 'ignore', 'inherit'] })
   const ended = once(child, 'close')
+  const end = () => child.kill('SIGTERM')
+  process.once('exit', end)
   try {
     await Promise.race([listening(path), ended.then(failEarly)])
-    return await use()
+    return await use(child.pid!)
   } finally {
-    child.kill('SIGTERM')
+    process.off('exit', end)
+    end()
     await ended
   }
 }

@@ -1,37 +1,44 @@
 /**
- * SQLite through better-sqlite3: WAL, `synchronous = FULL`, one prepared statement. It blocks the thread, so callers of one
- * process take turns, and each sees its call end when the others had theirs. The table is the one that an ordered map of
- * Endmark is, so that it also works on a database that Endmark has made.
+ * SQLite through better-sqlite3, in WAL mode. It blocks the thread, so callers of one process take turns, and each sees its call end
+ * when the others had theirs.
  */
 import Database from 'better-sqlite3'
-import { BUSY_TIMEOUT_MS, type Connection, type Peer } from './peer.js'
-
-const PUT = 'INSERT INTO kv VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
+import { BUSY_TIMEOUT_MS, type OpenSettings, type Peer } from './peer.js'
+import { createTable, type SqlDriver, type SqlRow, sqlConnection } from './sql.js'
 
 export const betterSqlite3: Peer = {
-  async create(path, rows) {
-    const db = new Database(path)
-    db.pragma('journal_mode = WAL')
-    db.exec('CREATE TABLE kv(key TEXT NOT NULL PRIMARY KEY, value BLOB) WITHOUT ROWID')
-    const put = db.prepare(PUT)
-    db.transaction(() => {
-      for (const { key, value } of rows) put.run(key, value)
-    })()
-    db.close()
-  },
+  settings: { full: 'synchronous = FULL', normal: 'synchronous = NORMAL' },
 
-  async open(path): Promise<Connection> {
-    const db = new Database(path, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS })
-    db.pragma('synchronous = FULL')
-    const put = db.prepare(PUT)
-    return {
-      put(key, value) {
-        put.run(key, value)
-        return undefined
-      },
-      isBusy: (error) => error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'),
-      way: () => null,
-      close: async () => void db.close(),
-    }
+  async open(path, settings) {
+    const db = new Database(path, { fileMustExist: !settings.create, timeout: BUSY_TIMEOUT_MS })
+    prepare(db, settings)
+    return sqlConnection(driverOf(db), settings)
   },
+}
+
+function prepare(db: Database.Database, settings: OpenSettings): void {
+  db.pragma('journal_mode = WAL')
+  db.pragma(`synchronous = ${settings.synchronous}`)
+  if (settings.autoCheckpoint !== undefined) db.pragma(`wal_autocheckpoint = ${settings.autoCheckpoint}`)
+  if (settings.create) db.exec(createTable(settings, ' WITHOUT ROWID'))
+}
+
+function driverOf(db: Database.Database): SqlDriver {
+  return {
+    exec: (sql) => db.exec(sql),
+    run(sql) {
+      const statement = db.prepare(sql)
+      return (key, value) => statement.run(key, value)
+    },
+    get(sql) {
+      const statement = db.prepare<[string], Uint8Array>(sql).pluck()
+      return (key) => statement.get(key)
+    },
+    iterate(sql) {
+      const statement = db.prepare<(string | number)[], SqlRow>(sql)
+      return (...values) => statement.iterate(...values)
+    },
+    isBusy: (error) => error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'),
+    close: () => db.close(),
+  }
 }

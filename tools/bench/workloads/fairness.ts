@@ -3,65 +3,80 @@
  * they can, once through a writer process and once inline. SQLite polls for the lock, in the end ten times a second: it must
  * find gaps.
  */
-import type { ClientProcess } from '../clients.js'
-import { withClients } from '../clients.js'
+import { type Agent, withAgents } from '../agents.js'
+import { type Bench, resultRow, served, type Workload } from '../bench.js'
+import { COMMIT_FIGURES, clientsOf, commitFigures, whistle } from '../commits.js'
 import { type Contender, isOurs } from '../contenders.js'
-import type { Databases } from '../databases.js'
-import type { BenchOptions } from '../options.js'
-import { figuresOf, type RoundFigures, runOf } from '../round.js'
-import { withWriterProcess } from '../writer-process.js'
+import { type Figures, only } from '../figures.js'
+import type { ResultRow } from '../results.js'
+import type { CommitLoop, CommitLoopResult } from '../tasks/commit-loop.js'
 
 const SQLITE_COMMITS = 1000
+const SQLITE_COMMITS_QUICK = 50
 const SQLITE_SECONDS_MAX = 300
 const ENDMARK_PROCESSES = 2
 const ENDMARK_OUTSTANDING = 64
 
-export interface FairnessFigures {
-  /** Which of Endmark's ways to commit SQLite stood beside. */
-  readonly beside: string
-  readonly sqlite: RoundFigures & { readonly commits: number }
-  readonly endmark: RoundFigures
+export const fairness: Workload = {
+  name: 'fairness',
+  title: 'SQLite beside Endmark',
+  about:
+    'A SQLite process with a timeout of five seconds commits rows on the same file that two Endmark processes write to as fast as they ' +
+    'can, with 64 commits outstanding each.',
+
+  async run(bench) {
+    const rows: ResultRow[] = []
+    for (const contender of bench.contenders.filter(isOurs)) {
+      bench.progress(`SQLite beside ${contender.name}`)
+      rows.push(...(await besideSqlite(bench, contender)))
+    }
+    return { rows }
+  },
 }
 
-export async function fairness(
-  options: BenchOptions,
-  databases: Databases,
-  progress: (text: string) => void,
-): Promise<FairnessFigures[]> {
-  const figures: FairnessFigures[] = []
-  for (const contender of options.contenders.filter(isOurs)) {
-    progress(`${SQLITE_COMMITS} commits of SQLite beside ${contender.name}`)
-    figures.push(await beside(contender, options, await databases.pathFor(contender)))
-  }
-  return figures
+async function besideSqlite({ databases, options }: Bench, contender: Contender): Promise<ResultRow[]> {
+  const { rowCount } = options
+  const path = await databases.pathFor(contender, { rowCount })
+  const sqlite: Contender = { ...contender, name: 'better-sqlite3', peer: 'better-sqlite3' }
+  const starts = [
+    ...clientsOf({ contender: sqlite, path }, { processes: 1 }),
+    ...clientsOf({ contender, path }, { processes: ENDMARK_PROCESSES }),
+  ]
+  const commitCountMax = options.isQuick ? SQLITE_COMMITS_QUICK : SQLITE_COMMITS
+  const run = { rowCount, ...whistle(options.warmUpSeconds, SQLITE_SECONDS_MAX) }
+  const [theirs, ...ours] = await served(contender, path, () =>
+    withAgents(starts, (agents) => untilSqliteIsDone(agents, { ...run, commitCountMax })),
+  )
+  const common = { case: `beside ${contender.name}`, data: path, rowCount }
+  return [
+    resultRow({ ...common, contender: sqlite, rounds: [figuresOf([theirs!])] }, { note: `${theirs!.commits} commits` }),
+    resultRow({
+      ...common,
+      contender,
+      rounds: [figuresOf(ours)],
+      processes: ENDMARK_PROCESSES,
+      outstanding: ENDMARK_OUTSTANDING,
+    }),
+  ]
 }
 
-async function beside(
-  contender: Contender,
-  { rowCount, warmUpSeconds }: BenchOptions,
-  path: string,
-): Promise<FairnessFigures> {
-  const sqlite = { peer: 'better-sqlite3' as const, path, rowCount, outstanding: 1, seed: 0 }
-  const ours = Array.from({ length: ENDMARK_PROCESSES }, (_, index) => ({
-    peer: contender.peer,
-    path,
-    rowCount,
-    outstanding: ENDMARK_OUTSTANDING,
-    seed: index + 1,
-  }))
-  const run = () => withClients([sqlite, ...ours], (clients) => untilSqliteIsDone(clients, warmUpSeconds))
-  const [theirs, ...others] = contender.isServed ? await withWriterProcess(path, run) : await run()
-  return {
-    beside: contender.name,
-    sqlite: { commits: theirs!.commits, ...figuresOf([theirs!]) },
-    endmark: figuresOf(others),
-  }
+async function untilSqliteIsDone(
+  [sqlite, ...others]: readonly Agent[],
+  { commitCountMax, ...run }: Omit<CommitLoop, 'seed' | 'outstanding'>,
+): Promise<CommitLoopResult[]> {
+  const results = others.map((agent, index) =>
+    agent.run('commitLoop', { ...run, seed: index + 1, outstanding: ENDMARK_OUTSTANDING }),
+  )
+  const theirs = await sqlite!.run('commitLoop', {
+    ...run,
+    ...(commitCountMax && { commitCountMax }),
+    seed: 0,
+    outstanding: 1,
+  })
+  for (const agent of others) agent.stop()
+  return [theirs, ...(await Promise.all(results))]
 }
 
-async function untilSqliteIsDone([sqlite, ...others]: readonly ClientProcess[], warmUpSeconds: number) {
-  const run = runOf(warmUpSeconds, SQLITE_SECONDS_MAX)
-  const results = others.map((client) => client.run(run))
-  const sqliteResult = await sqlite!.run({ ...run, commitCountMax: SQLITE_COMMITS })
-  for (const client of others) client.stop()
-  return Promise.all([sqliteResult, ...results])
+function figuresOf(results: readonly CommitLoopResult[]): Figures {
+  return only(commitFigures(results), COMMIT_FIGURES)
 }

@@ -1,5 +1,5 @@
 /**
- * Look-ups by the keys of a leaf (src/btree/leaf-keys.ts) find what the careful search finds, and nothing else: in leaves
+ * Look-ups by hint (src/btree/leaf-hints.ts) find what the careful search finds, and nothing else: in leaves
  * that were read often enough, for all kinds of keys, with keys that differ only behind the part that is kept.
  */
 import test from 'ava'
@@ -8,13 +8,13 @@ import { type KeyType, mapDefinition, OrderedMap, Table, tableDefinition } from 
 import { pageNumber } from '../../src/units.js'
 import { MemoryDatabase } from '../support/memory-database.js'
 
-/** More look-ups than a leaf needs before it gets keys. */
+/** More look-ups than a leaf needs before it gets hints. */
 const PASSES = 4
 
-function leavesWithKeys(database: MemoryDatabase): number {
+function leavesWithHints(database: MemoryDatabase): number {
   const pages = database.pages()
   let count = 0
-  for (let number = 1; number <= pages.pageCount; number++) if (pages.page(pageNumber(number)).keyKind >= 0) count++
+  for (let number = 1; number <= pages.pageCount; number++) if (pages.page(pageNumber(number)).hintId > 0) count++
   return count
 }
 
@@ -32,46 +32,46 @@ function mapOf(
 
 const numbered = (format: (n: number) => string): string[] => Array.from({ length: 300 }, (_, n) => format(n * 3))
 
-const KINDS: Record<string, { key: KeyType; keys: unknown[]; missing: unknown[]; hasKeys: boolean }> = {
+const KINDS: Record<string, { key: KeyType; keys: unknown[]; missing: unknown[]; hasHints: boolean }> = {
   'texts of one length': {
     key: 'text',
     keys: numbered((n) => String(n).padStart(16, '0')),
     missing: ['0000000000000001', '', 'z', '000000000000000', '00000000000000000'],
-    hasKeys: true,
+    hasHints: true,
   },
   'texts that differ behind the part': {
     key: 'text',
     keys: numbered((n) => `${n % 2 === 0 ? 'abc' : 'abd'}-same-for-all-${n}`),
     missing: ['abc-same-for-all-', 'abd-same-for-all-0', 'abc'],
-    hasKeys: true,
+    hasHints: true,
   },
   'short texts and their extensions': {
     key: 'text',
     keys: [...numbered((n) => String(n)), ...numbered((n) => `${n}\0`), 'a', 'a\0', 'a\0\0', 'aé', 'aü'],
     missing: ['1', '1\0', 'a\0\0\0', 'b', ''],
-    hasKeys: true,
+    hasHints: true,
   },
   blobs: {
     key: 'blob',
     keys: numbered((n) => String(n)).map((text) => Buffer.from(text.padStart(6, '\0'))),
     missing: [Buffer.alloc(0), Buffer.alloc(6), Buffer.from('zzz')],
-    hasKeys: true,
+    hasHints: true,
   },
   'values of several types': {
     key: 'any',
     keys: [...numbered((n) => `t${n}`), ...Array.from({ length: 300 }, (_, n) => n), Buffer.from('t3'), 1.5],
     missing: ['t1', 300.5, Buffer.from('t1'), -1],
-    hasKeys: true,
+    hasHints: true,
   },
   integers: {
     key: 'integer',
     keys: Array.from({ length: 300 }, (_, n) => n * 3),
     missing: [1, -1, 901],
-    hasKeys: false,
+    hasHints: true,
   },
 }
 
-for (const [name, { key, keys, missing, hasKeys }] of Object.entries(KINDS)) {
+for (const [name, { key, keys, missing, hasHints }] of Object.entries(KINDS)) {
   test(`${name} are found, and missing ones are not, however often a leaf is read`, (t) => {
     const { database, map } = mapOf(key, keys)
     for (let pass = 0; pass < PASSES; pass++) {
@@ -79,7 +79,7 @@ for (const [name, { key, keys, missing, hasKeys }] of Object.entries(KINDS)) {
       for (const each of missing) t.is(map.get(each), undefined)
       for (const each of missing) t.false(map.has(each))
     }
-    t.is(leavesWithKeys(database) > 0, hasKeys, 'the look-ups went the way that is tested')
+    t.is(leavesWithHints(database) > 0, hasHints, 'the look-ups went the way that is tested')
   })
 }
 
@@ -104,14 +104,14 @@ test('rowids are found near and far from one another, also beyond safe integers'
     for (const id of ids) t.deepEqual(table.get(id), { id, name: `row ${id}` })
     for (const id of [-1, 2, 1001, 2 ** 33, 2n ** 61n, -(2n ** 60n)]) t.is(table.get(id), undefined)
   }
-  t.true(leavesWithKeys(database) > 0)
+  t.true(leavesWithHints(database) > 0)
 })
 
-test('what is written to a leaf with keys is found in the next state', (t) => {
+test('what is written to a leaf with hints is found in the next state', (t) => {
   const keys = numbered((n) => String(n).padStart(8, '0'))
   const { database, map } = mapOf('text', keys)
   for (let pass = 0; pass < PASSES; pass++) for (const each of keys) map.get(each)
-  t.true(leavesWithKeys(database) > 0)
+  t.true(leavesWithHints(database) > 0)
   const schema = database.newestSchema()
   const added = numbered((n) => String(n + 1).padStart(8, '0'))
   database.apply(added.map((each) => map.putOperation(schema, each, each)))

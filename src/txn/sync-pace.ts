@@ -1,0 +1,66 @@
+/**
+ * Whether a sync of the log is waited for on the calling thread or through the thread pool: a fast disk answers sooner than a
+ * trip through the pool, a slow one would stall the event loop. Decided by a running average over the syncs so far.
+ */
+import type { Wal } from '../wal/index.js'
+
+/** A disk whose syncs take no longer than this is waited for on the spot when only one caller waits anyway. */
+const INLINE_SYNC_MAX_MS = 0.3
+/** A disk that was too slow to be waited for is tried again after so long. */
+const SLOW_MS = 2000
+/** Where the average begins for whoever must be brief: the first syncs of a log are slower than those that follow. */
+const INLINE_SYNC_GUESS_MS = INLINE_SYNC_MAX_MS / 2
+/** Weight of the newest measurement in the average. */
+const SYNC_AVERAGE_WEIGHT = 0.2
+const BRIEF_AVERAGE_WEIGHT = 0.03
+const BRIEF_SYNC_MAX_MS = 2
+
+export class SyncPace {
+  readonly #vfs: Wal['vfs']
+  #averageMs = Number.POSITIVE_INFINITY
+  #isBrief = false
+  #slowUntilMs = Number.NEGATIVE_INFINITY
+
+  constructor({ vfs }: Wal) {
+    this.#vfs = vfs
+  }
+
+  /** Syncs are fast enough to be waited for on the calling thread. */
+  get isFast(): boolean {
+    return this.#averageMs < INLINE_SYNC_MAX_MS
+  }
+
+  /** All syncs are made on the calling thread, see `GroupCommit.keepBrief`. */
+  get isBrief(): boolean {
+    return this.#isBrief
+  }
+
+  keepBrief(isBrief: boolean): void {
+    this.#isBrief = isBrief
+    this.#slowUntilMs = Number.NEGATIVE_INFINITY
+    if (isBrief) this.#averageMs = Math.min(this.#averageMs, INLINE_SYNC_GUESS_MS)
+  }
+
+  /** Brief, and syncs took too long lately for the calling thread to wait for them. */
+  get isSlow(): boolean {
+    return this.#isBrief && this.#vfs.now() < this.#slowUntilMs
+  }
+
+  /** Takes the duration of a sync into the average; that starts at the first one. */
+  measure(durationMs: number): void {
+    const average = this.#averageMs
+    if (this.#isBrief) {
+      this.#measureBrief(average, durationMs)
+      return
+    }
+    this.#averageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
+  }
+
+  /** Slowly, and no sync counts for much: one in a hundred takes ten times as long as the others. */
+  #measureBrief(average: number, durationMs: number): void {
+    this.#averageMs = average + (Math.min(durationMs, BRIEF_SYNC_MAX_MS) - average) * BRIEF_AVERAGE_WEIGHT
+    if (this.#averageMs < INLINE_SYNC_MAX_MS) return
+    this.#slowUntilMs = this.#vfs.now() + SLOW_MS
+    this.#averageMs = INLINE_SYNC_GUESS_MS
+  }
+}
