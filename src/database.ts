@@ -18,7 +18,7 @@ import {
   type SnapshotOptions,
   type WatchOptions,
 } from './options.js'
-import { dirtyPagesMax, type HeldPages, type PageReader, Pager, TurnPages } from './pager/index.js'
+import { dirtyPagesMax, type HeldPages, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
   type ColumnValue,
@@ -32,7 +32,6 @@ import {
   type Operation,
   type OperationResult,
   OrderedMap,
-  type PinnedPages,
   refuseReservedName,
   type Schema,
   SchemaCache,
@@ -55,34 +54,33 @@ import {
   type CommitCounts,
   CommitRequests,
   type Committer,
-  formatToken,
   GroupCommit,
   type HandedSnapshot,
-  type HeldSnapshot,
   HeldSnapshots,
   InlineCommitter,
+  KnownSchema,
   LogRoom,
   type LongReaderListener,
   LongReaders,
   type OpenReaderThreads,
   type OpenWriterLink,
+  Pin,
   parseToken,
-  ReaderPool,
+  type ReaderPool,
+  ReaderPools,
   RemoteCommitter,
   type RequestHandler,
   recordTransaction,
   Snapshot,
   type Transaction,
 } from './txn/index.js'
-import { pageNumber, type Synchronous } from './units.js'
+import type { Synchronous } from './units.js'
 import {
   type Attachment,
   type CheckpointMode,
   checkpoint,
   detach,
   type HandedState,
-  hasName,
-  IndexHeader,
   isSameState,
   ReaderRegistry,
   runAsync,
@@ -105,8 +103,6 @@ export interface CheckpointReport {
   /** Frames of it that are in the main file, -1 if another checkpoint was running. */
   readonly checkpointed: number
 }
-
-const PAGE_ONE = pageNumber(1)
 
 /** A log this many times longer than `autoCheckpoint` is tended by nobody. */
 const UNTENDED_LOG_FACTOR = 16
@@ -194,10 +190,7 @@ export class Database {
   readonly #held: HeldSnapshots<Pin>
   readonly #longReaders: LongReaders
   readonly #feed: ChangeFeed
-  /** The schema that is known of the state with this header. */
-  #knownSchema: Schema | null = null
-  readonly #knownHeader = new IndexHeader()
-  readonly #newestHeader = new IndexHeader()
+  readonly #knownSchema: KnownSchema
   /** Explicit checkpoints under way. */
   readonly #checkpoints = new Set<Promise<unknown>>()
   readonly #host: StoreHost
@@ -205,8 +198,7 @@ export class Database {
   #delegateCheckpoint: () => boolean = () => false
   #closing: Promise<void> | null = null
   readonly #openReaderThreads: OpenReaderThreads | undefined
-  /** Those that are open, or are being opened. */
-  readonly #pools = new Set<Promise<ReaderPool>>()
+  readonly #pools = new ReaderPools()
 
   static {
     commitControl = (database) => database.#commitControl()
@@ -236,6 +228,7 @@ export class Database {
     this.#pager = new Pager(wal, { usableSize: header.usableSize, cacheLimitBytes: options.cacheLimit })
     this.#pager.verify(options)
     this.#turn = new TurnPages(wal, this.#pager)
+    this.#knownSchema = new KnownSchema(wal, this.#turn, this.#schemas)
     this.#registry = new ReaderRegistry(wal.vfs, wal.main)
     this.#held = new HeldSnapshots(wal, this.#registry)
     const { synchronous, autoCheckpoint } = options
@@ -275,7 +268,7 @@ export class Database {
         },
         beforeAppend: (pages) => this.#clientCommits.beforeAppend(pages),
         published: (pages) => {
-          this.#know(this.#schemas.of(pages))
+          this.#knownSchema.know(this.#schemas.of(pages))
           this.#committer.published()
         },
         afterCommit: (commit) => {
@@ -291,7 +284,11 @@ export class Database {
       pages: () => this.#turn.current(),
       pin: () => this.#pin(this.#turn.pin()),
       schema: (pages) => this.#schemas.of(pages),
-      newestSchema: () => this.#newestSchema(),
+      newestSchema: () => {
+        // A closing one still has commits under way, until it says otherwise.
+        if (this.#closing !== null) return this.#schemas.of(this.#turn.current())
+        return this.#knownSchema.newest()
+      },
       submit: (operations, given) => this.#submit(operations, given),
       write: (operations, given) => this.#write(operations, given),
     }
@@ -451,29 +448,12 @@ export class Database {
     this.#turn.assertOpen()
     if (this.#openReaderThreads === undefined)
       throw unsupported('worker threads over a vfs other than that of the system')
-    const opening = this.#openPool(this.#openReaderThreads, count, () => this.#pools.delete(opening))
-    this.#pools.add(opening)
-    try {
-      return await opening
-    } catch (error) {
-      this.#pools.delete(opening)
-      throw error
-    }
-  }
-
-  async #openPool(openThreads: OpenReaderThreads, count: number | undefined, closed: () => void): Promise<ReaderPool> {
-    const { timeout: timeoutMs, cacheLimit: cacheLimitBytes } = this.#options
-    const threads = await openThreads(this.path, { count, timeoutMs, cacheLimitBytes })
-    return new ReaderPool(threads, { host: this.#host, snapshot: () => this.snapshot({ label: 'pool' }), closed })
-  }
-
-  /** Their threads have the files open: as long as one of them lives, nobody is the last to close. */
-  async #closePools(): Promise<void> {
-    const closing = [...this.#pools].map(async (opening) => {
-      const pool = await opening.catch(() => null)
-      await pool?.close()
+    const openThreads = this.#openReaderThreads
+    return this.#pools.open(async () => {
+      const { timeout: timeoutMs, cacheLimit: cacheLimitBytes } = this.#options
+      const threads = await openThreads(this.path, { count, timeoutMs, cacheLimitBytes })
+      return { threads, host: this.#host, snapshot: () => this.snapshot({ label: 'pool' }) }
     })
-    await Promise.all(closing)
   }
 
   /**
@@ -593,7 +573,7 @@ export class Database {
     this.#feed.close()
     // Before all else: a checkpoint, and the commits behind it, may be waiting for just these.
     this.#releasePins()
-    await this.#closePools()
+    await this.#pools.close()
     await this.#committer.close()
     this.#releasePins()
     this.#turn.close()
@@ -603,38 +583,6 @@ export class Database {
     this.#registry.close()
     const failure = detach(this.#attachment, this.#options.synchronous)
     if (failure !== null) throw failure
-  }
-
-  /**
-   * Two loads as long as the newest header is one whose schema is known, as between commits of our own, and a look at the
-   * numbers of the pages that were committed since then: acquiring a state just to encode a write would cost as much as the
-   * locks of its commit, and its read mark would keep a busy log from being started over.
-   */
-  #newestSchema(): Schema {
-    if (this.#knownSchema !== null && this.#closing === null && this.#isSchemaUnchanged()) return this.#knownSchema
-    const pages = this.#turn.current()
-    return this.#know(this.#schemas.of(pages))
-  }
-
-  /** Whether page 1, which names the schema, is the same in the newest state as in that of `#knownHeader`. */
-  #isSchemaUnchanged(): boolean {
-    const { index } = this.#attachment.wal
-    const known = this.#knownHeader
-    if (index.isCurrent(known)) return true
-    const newest = this.#newestHeader
-    if (!index.readHeader(newest) || !newest.hasSaltsOf(known) || newest.endMark < known.endMark) return false
-    if (!index.covers(newest.endMark) || !index.isUntouched(PAGE_ONE, known.endMark, newest)) return false
-    // Whoever starts the log over publishes that before the first frame is overwritten.
-    if (!index.isCurrent(newest)) return false
-    known.copyFrom(newest)
-    return true
-  }
-
-  /** Remembers the schema of the state that `wal.header` names. */
-  #know(schema: Schema): Schema {
-    this.#knownHeader.copyFrom(this.#attachment.wal.header)
-    this.#knownSchema = schema
-    return schema
   }
 
   #commitControl(): CommitControl {
@@ -745,65 +693,4 @@ export class Database {
 
 function requireLongReader(event: unknown): void {
   if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${JSON.stringify(event)}`)
-}
-
-/** A held state that its owner, or the closing Database, gives back once; or it is ended for whoever needs the log. */
-class Pin implements PinnedPages, HeldSnapshot {
-  readonly pages: PageReader
-  readonly label: string | null
-  readonly held: HeldPages
-  readonly #pager: Pager
-  readonly #all: HeldSnapshots<Pin>
-  #isReleased = false
-  #isExpired = false
-
-  constructor(held: HeldPages, label: string | null, of: { readonly pager: Pager; readonly all: HeldSnapshots<Pin> }) {
-    this.pages = held.pages
-    this.label = label
-    this.held = held
-    this.#pager = of.pager
-    this.#all = of.all
-    this.#all.add(this)
-  }
-
-  get endMark(): number {
-    return this.held.snapshot.endMark
-  }
-
-  get salt1(): number {
-    return this.held.snapshot.header.salt1
-  }
-
-  get salt2(): number {
-    return this.held.snapshot.header.salt2
-  }
-
-  assertOpen(): void {
-    if (!this.#isReleased) return
-    if (this.#isExpired) {
-      const message = 'this snapshot was ended: it was older than snapshotTimeout and kept the log at its limit'
-      throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
-    }
-    throw new EndmarkError('ENDMARK_CLOSED', 'this snapshot, or its Database, has been closed')
-  }
-
-  token(): string {
-    const { snapshot } = this.held
-    if (hasName(snapshot.header) && snapshot.tryKeepGeneration()) return formatToken(snapshot.header)
-    const message = 'the log of this snapshot has been started over, or no read slot is free: too late for a token'
-    throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', message)
-  }
-
-  expire(): void {
-    if (this.#isReleased) return
-    this.#isExpired = true
-    this.release()
-  }
-
-  release(): void {
-    if (this.#isReleased) return
-    this.#isReleased = true
-    this.#all.remove(this)
-    this.#pager.release(this.held)
-  }
 }

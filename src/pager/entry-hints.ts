@@ -9,8 +9,8 @@
  * itself, but its parent has changed then. So each page is known together with its parent, up to the root, and a hint counts only
  * as long as all of these are the versions that they were. The next look-up on the usual way renews the chain.
  *
- * One cache line, or two, hold the slots that an entry may take. They fill up as leaves are read, and give way in turn. All
- * hints end, and are soon made again, when the table grows and when the ids have become too many.
+ * An entry may take the slots of its bucket or of the one beside it: a cache line, or two. They fill up as leaves are read, and
+ * give way in turn. All hints end, and are soon made again, when the table grows and when the ids have become too many.
  */
 import { assert } from '../assert.js'
 import { NO_PAGE, type PageNumber } from '../units.js'
@@ -31,13 +31,15 @@ const BUCKETS_MAX = 1 << 20
 const FILL_MAX = 2.5
 
 // What is known of a page, by its id, apart from the pages themselves: fewer lines to wait for.
-const PLACE_WORDS = 5
+const PLACE_WORDS = 6
 const PLACE_ROOT = 0
 const PLACE_NUMBER = 1
 const PLACE_WHOLE = 2
 const PLACE_START = 3
 /** The id of the parent, 0 of a root. */
 const PLACE_PARENT = 4
+/** The epoch in which the way up to the root was found to be there. */
+const PLACE_CHECKED = 5
 /** Pages start at multiples of this, in maps and in the log as well. */
 const START_UNIT = 8
 const IDS_MIN = 1 << 8
@@ -56,6 +58,8 @@ export class EntryHints {
   /** The arrays that pages are parts of, one for each buffer. */
   readonly #wholes: Uint8Array[] = []
   #turn = 0
+  /** Ends whenever a page does: what was found of the ways up has to be found again. Epoch 0 never is. */
+  #epoch = 1
 
   // What `find` has found last.
   /** All of the buffer that the cell lies in: the same for all pages of a map, and so always at hand. */
@@ -73,19 +77,24 @@ export class EntryHints {
 
   /** Whether there is a hint to an entry with this hash in the tree with this root; then the fields say where. */
   find(hash: number, root: PageNumber): boolean {
+    const start = (hash & this.#mask) * BUCKET_WORDS
+    return this.#findInBucket(start, hash, root) || this.#findInBucket(start ^ BUCKET_WORDS, hash, root)
+  }
+
+  #findInBucket(start: number, hash: number, root: PageNumber): boolean {
     const slots = this.#slots
     const places = this.#places
-    let at = (hash & this.#mask) * BUCKET_WORDS
-    const end = at + BUCKET_WORDS
-    for (; at < end; at += SLOT_WORDS) {
+    for (let at = start; at < start + BUCKET_WORDS; at += SLOT_WORDS) {
       const slot = slots[at + 1]!
       if (((slot ^ hash) & TAG_MASK) !== 0) continue
-      const place = slots[at]! * PLACE_WORDS
-      if (!this.#isInTree(place, root)) continue
+      const id = slots[at]!
+      const place = id * PLACE_WORDS
+      if (places[place + PLACE_ROOT] !== (root | 0)) continue
+      if (places[place + PLACE_CHECKED] !== this.#epoch && !this.#isInTree(place, root)) continue
       this.whole = this.#wholes[places[place + PLACE_WHOLE]!]!
       this.pageStart = places[place + PLACE_START]! * START_UNIT
       this.cellStart = this.pageStart + (slot & OFFSET_MASK)
-      this.id = slots[at]!
+      this.id = id
       return true
     }
     return false
@@ -135,6 +144,8 @@ export class EntryHints {
     page.hintId = 0
     this.#pages[hintId] = undefined
     this.#places[hintId * PLACE_WORDS + PLACE_ROOT] = NO_PAGE
+    this.#epoch = (this.#epoch + 1) | 0
+    if (this.#epoch === 0) this.#clear()
   }
 
   /** The hints to `page` lead to `next` from now on, which has the same bytes. */
@@ -154,7 +165,10 @@ export class EntryHints {
     for (let level = 0; level < LEVELS_MAX; level++) {
       if (places[at + PLACE_ROOT] !== (root | 0)) return false
       const parent = places[at + PLACE_PARENT]!
-      if (parent === 0) return true
+      if (parent === 0) {
+        places[place + PLACE_CHECKED] = this.#epoch
+        return true
+      }
       at = parent * PLACE_WORDS
     }
     return false
@@ -171,6 +185,7 @@ export class EntryHints {
     this.#places[place + PLACE_NUMBER] = number
     this.#places[place + PLACE_WHOLE] = this.#wholeOf(bytes)
     this.#places[place + PLACE_START] = bytes.byteOffset / START_UNIT
+    this.#places[place + PLACE_CHECKED] = 0
   }
 
   #wholeOf({ buffer }: Uint8Array): number {
@@ -178,17 +193,26 @@ export class EntryHints {
     return known >= 0 ? known : this.#wholes.push(new Uint8Array(buffer)) - 1
   }
 
-  /** An empty slot, else one with the same tag or of a page that is gone, else any of the bucket. */
+  /** A slot that is free in the bucket or the one beside it, else any of the bucket. */
   #slotFor(hash: number): number {
-    const slots = this.#slots
     const start = (hash & this.#mask) * BUCKET_WORDS
+    const own = this.#freeSlot(start, hash)
+    if (own >= 0) return own
+    const beside = this.#freeSlot(start ^ BUCKET_WORDS, hash)
+    if (beside >= 0) return beside
+    this.#turn = (this.#turn + 1) % BUCKET_SLOTS
+    return start + this.#turn * SLOT_WORDS
+  }
+
+  /** An empty slot, or one with the same tag or of a page that is gone; -1 if there is none. */
+  #freeSlot(start: number, hash: number): number {
+    const slots = this.#slots
     for (let at = start; at < start + BUCKET_WORDS; at += SLOT_WORDS) {
       if (slots[at] === 0) this.#entryCount++
       else if (((slots[at + 1]! ^ hash) & TAG_MASK) !== 0 && this.#rootOf(slots[at]!) !== NO_PAGE) continue
       return at
     }
-    this.#turn = (this.#turn + 1) % BUCKET_SLOTS
-    return start + this.#turn * SLOT_WORDS
+    return -1
   }
 
   #grow(): void {
@@ -206,6 +230,7 @@ export class EntryHints {
   #clear(): void {
     for (const page of this.#pages) if (page !== undefined) page.hintId = 0
     this.#pages = [undefined]
+    this.#epoch = 1
     this.#wholes.length = 0
     this.#slots.fill(0)
     this.#entryCount = 0

@@ -59,6 +59,7 @@ export abstract class Store<
   #searchKey = new SearchKey([])
   /** Of the keys of `getMany`. */
   #searchKeys: SearchKey[] = []
+  #keySum = 0
 
   constructor(host: StoreHost, name: string) {
     this.host = host
@@ -298,6 +299,13 @@ export abstract class Store<
     const count = Math.min(keys.length - from, READ_AHEAD_MAX)
     const searchKeys = this.#searchKeys
     while (searchKeys.length < count) searchKeys.push(new SearchKey(keyOrder))
+    // The keys themselves may be anywhere in memory, too.
+    let sum = 0
+    for (let i = 0; i < count; i++) {
+      const key: unknown = keys[from + i]
+      if (typeof key === 'string') sum ^= key.charCodeAt(0)
+    }
+    this.#keySum ^= sum
     for (let i = 0; i < count; i++) codec.setKey(searchKeys[i]!, keys[from + i]!)
     readAheadByHint(pages, root, searchKeys, count)
     for (let i = 0; i < count; i++) {

@@ -8,11 +8,14 @@ export type { Committer } from './committer.js'
 export { type CommitCounts, GroupCommit } from './group-commit.js'
 export { type HeldSnapshot, HeldSnapshots } from './held-snapshots.js'
 export { InlineCommitter } from './inline-committer.js'
+export { KnownSchema } from './known-schema.js'
 export { LazyLink } from './lazy-link.js'
 export { LogRoom } from './log-room.js'
 export { type LongReader, type LongReaderListener, LongReaders } from './long-readers.js'
+export { Pin } from './pin.js'
 export type { ReadStep } from './read-step.js'
 export { type PartToScan, type PoolCallOptions, type PoolStats, ReaderPool, type ScanOptions } from './reader-pool.js'
+export { ReaderPools } from './reader-pools.js'
 export type {
   OpenReaderThreads,
   PartResult,
