@@ -187,6 +187,9 @@ export class SearchKey {
   /** The same as `set([value])` without the array. */
   setValue(value: SqlValue): this {
     this.#ownUsed = 0
+    if (typeof value === 'string' && value.length <= SHORT_TEXT && this.#plainOrder && this.#encodeAscii(0, value)) {
+      return this.#finishShortText(value.length)
+    }
     this.#encode(0, value)
     this.#bytes = this.#own
     return this.#finish(1)
@@ -331,6 +334,19 @@ export class SearchKey {
     }
     this.#starts[index] = offset
     this.#lengths[index] = size
+  }
+
+  /** `#finish` for one text at the start of `#own`, in binary, ascending order: by far the most common key. */
+  #finishShortText(length: number): this {
+    this.#bytes = this.#own
+    this.#kinds[0] = KIND_TEXT
+    this.#kind = KIND_TEXT
+    this.#start = 0
+    this.#length = length
+    this.#isPlain = true
+    this.count = 1
+    this.#hashSeed = -1
+    return this
   }
 
   #finish(count: number): this {

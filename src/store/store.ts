@@ -55,6 +55,8 @@ export abstract class Store<
   protected readonly host: StoreHost
   readonly #payload = new Payload()
   #schema: Schema | null = null
+  /** A state whose schema is `#schema`. */
+  #pages: PageReader | null = null
   #codec: Codec | null = null
   #searchKey = new SearchKey([])
   /** Of the keys of `getMany`. */
@@ -75,7 +77,7 @@ export abstract class Store<
    */
   get(key: Key): Value | undefined {
     const pages = this.host.pages()
-    return this.getFrom(pages, this.host.schema(pages), key)
+    return this.#getWith(pages, pages === this.#pages ? this.#codec! : this.#turnTo(pages), key)
   }
 
   /** The values stored under these keys, all from one state, in the order of the keys; undefined where there is none. */
@@ -122,7 +124,10 @@ export abstract class Store<
   /** @param log is told of the read */
   getFrom(pages: PageReader, schema: Schema, key: Key, log: ReadLog | null = null): Value | undefined {
     const codec = this.codecIn(schema)
-    if (log !== null) return this.#getLogged(pages, codec, key, log)
+    return log === null ? this.#getWith(pages, codec, key) : this.#getLogged(pages, codec, key, log)
+  }
+
+  #getWith(pages: PageReader, codec: Codec, key: Key): Value | undefined {
     const payload = this.#payload
     if (codec.definition.treeKind === 'table') {
       const rowid = codec.rowidOf(key)
@@ -238,6 +243,13 @@ export abstract class Store<
     return { rowid: null, key: encodeRecord(codec.keyValues(key)) }
   }
 
+  /** The codec for another state, kept for as long as reads come to that. */
+  #turnTo(pages: PageReader): Codec {
+    const codec = this.codecIn(this.host.schema(pages))
+    this.#pages = pages
+    return codec
+  }
+
   protected currentSchema(): Schema {
     return this.host.newestSchema()
   }
@@ -337,6 +349,7 @@ export abstract class Store<
   }
 
   #adopt(schema: Schema): Codec {
+    this.#pages = null
     const definition = schema.require(this.name)
     assertReadable(definition)
     const codec = this.createCodec(definition)
