@@ -31,6 +31,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a commit is published before its sync',
     invariant: 'TXN-3',
+    isRare: true,
     edits: [
       { file: 'wal/log-append.js', from: NO_SYNC, to: `this.publish(batch); ${NO_SYNC}` },
       {
