@@ -642,12 +642,14 @@ export class Database {
     return new Pin(held, label, { pager: this.#pager, all: this.#held })
   }
 
-  async #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
+  /** Throws what it refuses; whoever hands it out as an API rejects with that. */
+  #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
     this.#assertWritable()
     return this.#committer.submit(operations, this.#commitOptions(options))
   }
 
-  async #write(operations: readonly Operation[], options?: CommitOptions): Promise<void> {
+  /** As `#submit`, where nobody asks for the results. */
+  #write(operations: readonly Operation[], options?: CommitOptions): Promise<void> {
     this.#assertWritable()
     return this.#committer.write(operations, this.#commitOptions(options))
   }

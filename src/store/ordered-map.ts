@@ -9,6 +9,7 @@ import type { CommitOptions } from './host.js'
 import { sortByKey } from './key-sort.js'
 import { MapCodec } from './map-codec.js'
 import type { DeleteOperation, PutOperation } from './operation.js'
+import { promised } from './promised.js'
 import type { RangeOptions } from './range.js'
 import type { Schema } from './schema.js'
 import { Store } from './store.js'
@@ -57,8 +58,8 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
    * @throws (rejects) ENDMARK_INVALID_ARGUMENT for a key or value of the wrong type; ENDMARK_UNSUPPORTED if the store
    *   must not be written; ENDMARK_READONLY; ENDMARK_BUSY; ENDMARK_WAL_FULL; ENDMARK_IO
    */
-  async put(key: K, value: V, options?: CommitOptions): Promise<void> {
-    await this.host.write([this.putOperation(this.currentSchema(), key, value)], options)
+  put(key: K, value: V, options?: CommitOptions): Promise<void> {
+    return promised(() => this.host.write([this.putOperation(this.currentSchema(), key, value)], options))
   }
 
   /**

@@ -28,8 +28,8 @@ export class InlineCommitter implements Committer {
     return this.#commits.run(this.operationsWork(operations), options)
   }
 
-  async write(operations: readonly Operation[], options: CommitOptions): Promise<void> {
-    await this.#commits.run(this.operationsWork(operations), options)
+  write(operations: readonly Operation[], options: CommitOptions): Promise<void> {
+    return this.#commits.run((pages) => this.#applyAll(pages, operations, null), options)
   }
 
   /** Runs a function as one transaction; it may run again on a newer state. */
@@ -80,18 +80,21 @@ export class InlineCommitter implements Committer {
 
   /** Operations as work for a group commit. */
   operationsWork(operations: readonly Operation[]): Work<OperationResult[]> {
-    return (pages) => this.#applyAll(pages, operations)
+    return (pages) => {
+      const results: OperationResult[] = []
+      this.#applyAll(pages, operations, results)
+      return results
+    }
   }
 
-  #applyAll(pages: WritePages, operations: readonly Operation[]): OperationResult[] {
+  #applyAll(pages: WritePages, operations: readonly Operation[], results: OperationResult[] | null): void {
     const schemas = this.#schemas.of(pages)
     try {
-      const results: OperationResult[] = []
       for (const operation of operations) {
-        results.push(applyOperation(pages, schemas.of(pages), operation))
+        const result = applyOperation(pages, schemas.of(pages), operation)
+        if (results !== null) results.push(result)
         pages.relieve()
       }
-      return results
     } catch (error) {
       schemas.clear()
       throw error
