@@ -24,7 +24,26 @@ export type ThrownThing =
 const DEPTH_MAX = 8
 const ERRORS_MAX = 64
 
-export function toThrownThing(thrown: unknown, depth = 0): ThrownThing {
+/** Never throws, even if reading what was thrown does: by a getter, or as text that it has not. */
+export function toThrownThing(thrown: unknown): ThrownThing {
+  try {
+    return read(thrown, 0)
+  } catch {
+    return UNREADABLE
+  }
+}
+
+const UNREADABLE: ThrownThing = {
+  kind: 'error',
+  name: 'Error',
+  message: 'what was thrown in the thread cannot be read: its own getters or methods throw',
+  stack: '',
+  fields: {},
+  cause: null,
+  errors: null,
+}
+
+function read(thrown: unknown, depth: number): ThrownThing {
   if (!(thrown instanceof Error)) return { kind: 'value', value: asData(thrown) }
   const { name, message, stack = '', cause } = thrown
   const isNested = depth < DEPTH_MAX
@@ -34,10 +53,10 @@ export function toThrownThing(thrown: unknown, depth = 0): ThrownThing {
     message: String(message),
     stack: String(stack),
     fields: fieldsOf(thrown),
-    cause: cause === undefined || !isNested ? null : toThrownThing(cause, depth + 1),
+    cause: cause === undefined || !isNested ? null : read(cause, depth + 1),
     errors:
       thrown instanceof AggregateError && isNested
-        ? thrown.errors.slice(0, ERRORS_MAX).map((error) => toThrownThing(error, depth + 1))
+        ? thrown.errors.slice(0, ERRORS_MAX).map((error) => read(error, depth + 1))
         : null,
   }
 }

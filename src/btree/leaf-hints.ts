@@ -110,6 +110,8 @@ export function passPage(
   parent: Page | null,
 ): boolean {
   if (page.lookupCount === NEVER_HINTED) return false
+  // Found through an older version of its parent: of the place in the newest tree, which hints are for, that says nothing.
+  if (parent !== null && parent.lookupCount === NEVER_HINTED) return false
   if (decoded.isLeaf && page.lookupCount < LOOKUPS_MIN && ++page.lookupCount < LOOKUPS_MIN) return true
   const isKnown = page.hintId !== 0
   hints.admit(page, root, parent)

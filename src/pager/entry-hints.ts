@@ -43,12 +43,17 @@ const PLACE_CHECKED = 5
 /** Pages start at multiples of this, in maps and in the log as well. */
 const START_UNIT = 8
 const IDS_MIN = 1 << 8
-const IDS_MAX = 1 << 20
+/** With the reference to the page. */
+const ID_BYTES = PLACE_WORDS * 4 + 8
+/** Ids are given out up to a power of two: as many as the pages of the smallest cache, and then some. */
+const IDS_MAX_MIN = 1 << 12
+const IDS_MAX_MAX = 1 << 20
 /** More levels than any tree has: only in a damaged file a page is its own ancestor. */
 const LEVELS_MAX = 32
 
 export class EntryHints {
   readonly #bucketsMax: number
+  readonly #idsMax: number
   #slots = new Int32Array(BUCKETS_MIN * BUCKET_WORDS)
   #mask = BUCKETS_MIN - 1
   #entryCount = 0
@@ -70,9 +75,11 @@ export class EntryHints {
   /** The id of that page. */
   id = 0
 
+  /** @param limitBytes a third of it is for the ids of pages; some kilobytes are always taken */
   constructor(limitBytes: number) {
-    const buckets = 2 ** Math.floor(Math.log2(Math.max(limitBytes / BUCKET_BYTES, BUCKETS_MIN)))
-    this.#bucketsMax = Math.min(buckets, BUCKETS_MAX)
+    const idsBytes = limitBytes / 3
+    this.#bucketsMax = powerWithin((limitBytes - idsBytes) / BUCKET_BYTES, BUCKETS_MIN, BUCKETS_MAX)
+    this.#idsMax = powerWithin(idsBytes / ID_BYTES, IDS_MAX_MIN, IDS_MAX_MAX)
   }
 
   /** Whether there is a hint to an entry with this hash in the tree with this root; then the fields say where. */
@@ -117,7 +124,7 @@ export class EntryHints {
   /** Makes a clean page of the tree with this root known, below its parent: null for the root itself. */
   admit(page: Page, root: PageNumber, parent: Page | null): void {
     if (page.hintId === 0) {
-      if (this.#pages.length >= IDS_MAX) this.#clear()
+      if (this.#pages.length >= this.#idsMax) this.#clear()
       page.hintId = this.#pages.push(page) - 1
       if (this.#pages.length * PLACE_WORDS > this.#places.length) this.#growPlaces()
       this.#enter(page, root)
@@ -235,4 +242,9 @@ export class EntryHints {
     this.#slots.fill(0)
     this.#entryCount = 0
   }
+}
+
+/** The greatest power of two up to `count`, within these bounds. */
+function powerWithin(count: number, min: number, max: number): number {
+  return Math.min(2 ** Math.floor(Math.log2(Math.max(count, min))), max)
 }

@@ -3,7 +3,7 @@
  * b-tree's decoded memo, not the bytes; the cache is bounded by what those are estimated to cost, and gives up whole
  * chunks, oldest first, since a page is remade in well under a microsecond.
  *
- * A quarter of what it may take is for hints to the entries of these pages, which end with them.
+ * Three eighths of what it may take are for hints to the entries of these pages, which end with them.
  */
 import type { PageNumber } from '../units.js'
 import { EntryHints } from './entry-hints.js'
@@ -13,7 +13,7 @@ const CHUNK_SHIFT = 10
 const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1
 /** A typed array, the page object, its decoded header and the heads of its keys, in bytes. */
 const PAGE_COST_BYTES = 600
-const HINTS_SHARE = 1 / 4
+const HINTS_SHARE = 3 / 8
 
 export class PageCache {
   readonly hints: EntryHints

@@ -30,6 +30,8 @@ export class ChangeFeed implements WatchHost {
   readonly reader: ChangeReader
   readonly #parts: ChangeFeedParts
   readonly #awaited = new Set<Watch>()
+  /** Whose signals have a listener, which outlives them unless they end. */
+  readonly #listening = new Set<Watch>()
   #openCount = 0
   #isClosed = false
   /** A look at the end of this turn. */
@@ -54,7 +56,9 @@ export class ChangeFeed implements WatchHost {
     const isWanted = stores === null ? everyStore : (store: string) => folded.has(foldName(store))
     const position = this.reader.newest()
     this.#openCount++
-    return new Watch({ host: this, position, isWanted, signal })
+    const watch = new Watch({ host: this, position, isWanted, signal })
+    if (signal?.aborted === false) this.#listening.add(watch)
+    return watch
   }
 
   awaited(watch: Watch): void {
@@ -65,6 +69,7 @@ export class ChangeFeed implements WatchHost {
 
   ended(watch: Watch): void {
     this.#awaited.delete(watch)
+    this.#listening.delete(watch)
     if (this.#awaited.size === 0) this.#stopWaiting()
     if (--this.#openCount === 0) this.#unsubscribe()
   }
@@ -79,7 +84,7 @@ export class ChangeFeed implements WatchHost {
 
   close(): void {
     this.#isClosed = true
-    for (const watch of [...this.#awaited]) watch.end()
+    for (const watch of [...this.#awaited, ...this.#listening]) watch.end()
   }
 
   readonly #look = (): void => {

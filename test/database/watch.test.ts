@@ -1,5 +1,6 @@
 /** `db.watch` as its users meet it: what is told when, filters, ends, and what a watch does not hold (WATCH-1, WATCH-3). */
 import { execFile } from 'node:child_process'
+import { getEventListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -185,6 +186,22 @@ test('calls of next that are not awaited are answered in their order', async (t)
   for (const key of [1, 2, 3]) await map.put(key, 'x')
   const keys = (await Promise.all(calls)).map(({ stores }) => stores!.get('m')!.keys![0])
   t.deepEqual(keys, [1, 2, 3])
+})
+
+/** A watch that nobody awaited was forgotten on closing, and its listener kept the Database for as long as the signal lived. */
+test('a Database that is closed leaves no listener on the signals of its watches', async (t) => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const db = await openDatabase(t, temporaryPath(t), { writer: 'inline' })
+  const [awaited, idle, returned] = [db.watch({ signal }), db.watch({ signal }), db.watch({ signal })]
+  const next = awaited.next()
+  await returned.return?.()
+  t.is(getEventListeners(signal, 'abort').length, 2)
+  await db.close()
+  t.is(getEventListeners(signal, 'abort').length, 0)
+  controller.abort()
+  t.true((await next).done)
+  t.true((await idle.next()).done)
 })
 
 test('a signal ends the watch with an AbortError', async (t) => {

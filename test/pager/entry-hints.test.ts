@@ -154,3 +154,21 @@ test('ids are never given twice while hints to them may be left', (t) => {
   t.is(kept.hintId, 0, 'all begin again')
   t.false(hints.find(42, ROOT))
 })
+
+test('pages that come and go take no more memory than hints may have', (t) => {
+  const hints = new EntryHints(1 << 16)
+  const root = page(1)
+  let idMax = 0
+  for (let round = 0; round < 20_000; round++) {
+    hints.admit(root, ROOT, null)
+    const leaf = page(2)
+    hints.admit(leaf, ROOT, root)
+    idMax = Math.max(idMax, leaf.hintId)
+    hints.put(round, leaf, 8)
+    const isKnown = leaf.hintId !== 0
+    t.is(hints.find(round, ROOT), isKnown)
+    hints.drop(leaf)
+    if (isKnown) t.false(hints.find(round, ROOT))
+  }
+  t.true(idMax > 0 && idMax < 4096, `${idMax} ids, of some 20 bytes each`)
+})

@@ -24,6 +24,10 @@ export default function fail(snapshot: Snapshot, how: string): never {
       throw { a: 1 }
     case 'uncloneable value':
       throw () => {}
+    case 'getter':
+      throw Object.defineProperty(new Error('unseen'), 'field', { enumerable: true, get: throwRange })
+    case 'no text':
+      throw Object.assign(Object.create(null), { call: () => {} })
   }
   throw new Error('not reached')
 }

@@ -60,6 +60,17 @@ test.serial('an error has the class, message, stack, code, fields and cause that
   t.is(pool.stats().restarts, 0)
 })
 
+/** It took the thread's own failure for the thread's end: ENDMARK_IO, though the thread went on. */
+test.serial('what cannot be read of a thing that was thrown is an error that says so', async (t) => {
+  const { pool } = await setUp(t)
+  for (const how of ['getter', 'no text']) {
+    const error = await t.throwsAsync(pool.run(FAILING, how), { instanceOf: Error, message: /cannot be read/ })
+    t.false(error instanceof EndmarkError)
+  }
+  t.is(pool.stats().restarts, 0)
+  t.is(pool.stats().failure, null)
+})
+
 test.serial('an EndmarkError keeps its code', async (t) => {
   const { db, map, pool } = await setUp(t)
   const error = await rejects(t, pool.run(FAILING, 'endmark'), 'ENDMARK_NOT_FOUND', /there is no store "missing"/)
