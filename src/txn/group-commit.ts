@@ -360,7 +360,14 @@ export class GroupCommit {
     if (queue.some(isSynced) && !(this.#pace.isFast && (this.#pace.isBrief || queue.length <= this.#inlineBatchMax))) {
       return false
     }
+    if (!this.#pace.isFast && this.#mayStartLog()) return false
     return this.#hooks.beforeLock({ sinceMs: queue[0]!.sinceMs, signal: undefined }) === null
+  }
+
+  /** Whether the log may be started over, whose new header is synced in all modes but `off`. */
+  #mayStartLog(): boolean {
+    const { header, index } = this.#wal
+    return header.endMark <= index.backfill
   }
 
   /** Whoever commits again right after its last commit, with nobody else there, need not wait for the end of each turn. */

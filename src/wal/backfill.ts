@@ -5,7 +5,7 @@
  * exclusively, since readers on it rely on the main file alone; (3) compare the live salts with those of the header
  * we go by: a log restarted since must not get the old log's backfill (WAL-1); (4) sync the log before a byte of
  * it reaches the main file (WAL-3, the write-ahead rule); (5) newest copy of each page, in page order, neighbours in
- * one write; (6) set the length if complete; (7) sync the main file; (8) publish `backfill`. A crash or failure
+ * one write, but of no page that has a newer frame behind the safe one (WAL-7); (6) set the length if complete; (7) sync the main file; (8) publish `backfill`. A crash or failure
  * before (8) costs nothing: all of it is still in the log and is copied again.
  */
 import { assert } from '../assert.js'
@@ -123,15 +123,12 @@ interface CopyRange {
   readonly sliceBytes?: number | undefined
 }
 
-function* copyFrames(
-  wal: Wal,
-  header: IndexHeader,
-  { start, safe, sliceBytes = Number.POSITIVE_INFINITY }: CopyRange,
-): Blocking<void> {
+function* copyFrames(wal: Wal, header: IndexHeader, range: CopyRange): Blocking<void> {
+  const { sliceBytes = Number.POSITIVE_INFINITY } = range
   // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
   wal.log.windows.forgetSize()
   checkPageCount(wal, header)
-  const frames = newestFrames(wal, { start, safe, pageCount: header.pageCount })
+  const frames = newestFrames(wal, header, range)
   const { pageSize } = wal
   const pagesPerWrite = Math.max(1, Math.min(WRITE_SIZE_BYTES, sliceBytes) / pageSize)
   let copiedBytes = 0
@@ -174,11 +171,12 @@ interface PageFrame {
   readonly frame: FrameNumber
 }
 
-/** The newest frame of each page among those after `start` up to `safe`, in page order. */
-function newestFrames(
-  wal: Wal,
-  { start, safe, pageCount }: { readonly start: FrameNumber; readonly safe: FrameNumber; readonly pageCount: number },
-): PageFrame[] {
+/**
+ * The newest frame of each page among those after `start` up to `safe`, in page order, without the pages that have a newer one
+ * (WAL-7): after a recovery, where `start` is 0 again, the main file may have that one already, and readers who began before may
+ * rely on it. Whoever begins now finds it in the log.
+ */
+function newestFrames(wal: Wal, { endMark, pageCount }: IndexHeader, { start, safe }: CopyRange): PageFrame[] {
   const newest = new Map<number, FrameNumber>()
   for (let frame = start + 1; frame <= safe; frame++) {
     const page = wal.index.pageOfFrame(frameNumber(frame))
@@ -186,6 +184,11 @@ function newestFrames(
     wal.log.checkPage(frameNumber(frame), page, wal.pageSize)
     // Pages past the end were cut off by a later commit of this log.
     if (page <= pageCount) newest.set(page, frameNumber(frame))
+  }
+  for (let frame = safe + 1; frame <= endMark; frame++) {
+    const page = wal.index.pageOfFrame(frameNumber(frame))
+    // Only of those that make a difference: a wrong page number would keep a page from being copied.
+    if (newest.delete(page)) wal.log.checkPage(frameNumber(frame), page, wal.pageSize)
   }
   const frames = Array.from(newest, ([page, frame]) => ({ page, frame }))
   return frames.sort((a, b) => a.page - b.page)

@@ -3,7 +3,7 @@
  *
  * The log is read from the start; the first frame that does not verify ends it, and the last commit frame before
  * that is the end mark. Nothing is written to the log or the main file. Backfill starts over at 0: copying the
- * same pages again is harmless.
+ * same pages again is harmless, as long as no page goes back to an older version (WAL-7).
  *
  * Locks: WRITE by the caller, so that no frame is added meanwhile; CKPT, so that no checkpointer works by the old
  * index; RECOVER, as SQLite has it. Readers that hold a read lock keep their mark: their frames are the same ones
