@@ -48,8 +48,8 @@ import {
   BackgroundCheckpoint,
   type BackgroundCheckpointOptions,
   BatchSchemas,
-  type Change,
   ChangeFeed,
+  type Changes,
   ClientCommits,
   type CommitCounts,
   CommitRequests,
@@ -480,7 +480,7 @@ export class Database {
    * @throws ENDMARK_INVALID_ARGUMENT; ENDMARK_CLOSED. What is awaited rejects with an AbortError if `signal` aborts, and as
    *   reads do if the newest state cannot be read; that ends the watch
    */
-  watch(options: WatchOptions = {}): AsyncIterableIterator<Change> & AsyncDisposable {
+  watch(options: WatchOptions = {}): Changes {
     const { stores, signal } = resolveWatchOptions(options)
     if (this.#closing !== null) throw this.#closed()
     for (const store of stores ?? []) if (store instanceof Store) store.assertOf(this.#host)

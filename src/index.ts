@@ -128,6 +128,7 @@ export type {
 } from './store/index.js'
 export type {
   Change,
+  Changes,
   LongReader,
   PartToScan,
   PoolCallOptions,

@@ -39,7 +39,13 @@ const STEPS_PER_LOOK = 32
 
 const DONE = { done: true, value: undefined } as const
 
-export class Watch implements AsyncIterableIterator<Change> {
+/** The commits that a watch tells of, one change after the other. */
+export interface Changes extends AsyncIterableIterator<Change>, AsyncDisposable {
+  /** Ends the watch; whoever awaits a change hears that there is none. */
+  return(): Promise<IteratorResult<Change, undefined>>
+}
+
+export class Watch implements Changes {
   readonly #parts: WatchParts
   readonly #waiting: Waiting[] = []
   #position: IndexHeader

@@ -136,7 +136,7 @@ for (const pageSize of [512, 1024, 4096]) {
       if (random.below(30) === 0) await db.checkpoint({ mode: random.pick(['passive', 'truncate']) })
     }
     t.true(told > 120)
-    await watch.return?.()
+    await watch.return()
   })
 }
 

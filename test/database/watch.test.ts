@@ -195,7 +195,7 @@ test('a Database that is closed leaves no listener on the signals of its watches
   const db = await openDatabase(t, temporaryPath(t), { writer: 'inline' })
   const [awaited, idle, returned] = [db.watch({ signal }), db.watch({ signal }), db.watch({ signal })]
   const next = awaited.next()
-  await returned.return?.()
+  await returned.return()
   t.is(getEventListeners(signal, 'abort').length, 2)
   await db.close()
   t.is(getEventListeners(signal, 'abort').length, 0)
