@@ -19,7 +19,7 @@ import { MapLedger, ThreadGates, unmapLeftBehind } from '../src/vfs/index.js'
 import type { ReaderAnswer, ReaderSettings } from './reader-settings.js'
 import { fromThrownThing } from './thrown-thing.js'
 
-const READER_FILE = fileURLToPath(new URL('./reader.js', import.meta.url))
+const READER_FILE = fileURLToPath(new URL('./reader-entry.cjs', import.meta.url))
 
 /** @throws (rejects) what kept a thread from opening the database */
 export async function openReaderThreads(path: string, options: ReaderThreadsOptions): Promise<ReaderThreads> {
