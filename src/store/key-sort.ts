@@ -26,7 +26,7 @@ export function sortByKey(operations: readonly KeyedOperation[]): readonly Keyed
   const count = operations.length
   if (count < COUNT_MIN || count > COUNT_MAX) return operations
   const keys = new Keys(operations)
-  if (!keys.areAlike) return operations
+  if (!keys.areAlike || keys.areSorted) return operations
   const words = new BigUint64Array(count)
   const halves = new Uint32Array(words.buffer)
   for (let i = 0; i < count; i++) {
@@ -63,6 +63,8 @@ class Keys {
   #shared = Number.POSITIVE_INFINITY
   /** All keys are texts, or all are blobs. */
   readonly areAlike: boolean
+  /** None is less than the one before. */
+  areSorted = true
 
   constructor(operations: readonly KeyedOperation[]) {
     this.#starts = new Uint32Array(operations.length)
@@ -79,18 +81,24 @@ class Keys {
       this.#records.push(record)
       this.#starts[i] = getVarint(record, 0)
       this.#lengths[i] = serialTypeSize(serialType)
-      this.#share(i)
+      if (i > 0) this.#follow(i)
     }
     this.areAlike = isAlike
   }
 
-  #share(index: number): void {
-    const first = this.#records[0]!
+  /** Compares with the key before: what all begin with, each and the next one do. */
+  #follow(index: number): void {
     const record = this.#records[index]!
-    const limit = Math.min(this.#shared, this.#lengths[0]!, this.#lengths[index]!)
+    const before = this.#records[index - 1]!
+    const start = this.#starts[index]!
+    const startBefore = this.#starts[index - 1]!
+    const lengthBefore = this.#lengths[index - 1]!
+    const limit = Math.min(lengthBefore, this.#lengths[index]!)
     let length = 0
-    while (length < limit && record[this.#starts[index]! + length] === first[this.#starts[0]! + length]) length++
-    this.#shared = length
+    while (length < limit && record[start + length] === before[startBefore + length]) length++
+    if (length < this.#shared) this.#shared = length
+    const isLess = length < limit ? record[start + length]! < before[startBefore + length]! : limit < lengthBefore
+    if (isLess) this.areSorted = false
   }
 
   /** Bytes from `from` on, behind the shared ones, as a number; missing ones count as zero. */
