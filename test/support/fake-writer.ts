@@ -62,6 +62,8 @@ export class FakeWriter {
 
   /** Closes its databases. */
   async close(): Promise<void> {
+    // Whoever was about to connect finds nobody, as with a process that has ended.
+    this.isAccepting = false
     await this.database.close()
     await this.#lateDatabase.close()
   }
