@@ -36,6 +36,8 @@ export class LongReaders {
   readonly #listeners = new Set<LongReaderListener>()
   #tellAfterMs = Number.NEGATIVE_INFINITY
   #lookAfterMs = Number.NEGATIVE_INFINITY
+  /** Of the reader that was told of last. */
+  #toldNonce = 0
   #blocker = ''
 
   constructor(wal: Wal, registry: ReaderRegistry, options: LongReadersOptions) {
@@ -72,8 +74,9 @@ export class LongReaders {
     if (nowMs < this.#lookAfterMs) return this.#blocker
     this.#lookAfterMs = nowMs + LOOK_MS
     const readers = this.#inTheWay()
-    this.#expire(readers)
-    if (nowMs >= this.#tellAfterMs) this.#tell(readers)
+    const isEnding = this.#expire(readers)
+    // Whoever has to end is told of before, also where nobody was in the way when listeners would last have been told.
+    if (nowMs >= this.#tellAfterMs || (isEnding && readers[0]!.nonce !== this.#toldNonce)) this.#tell(readers)
     this.#blocker = this.#describe(readers)
     return this.#blocker
   }
@@ -82,17 +85,21 @@ export class LongReaders {
     return this.#registry.list().filter((reader) => this.#framesHeld(reader) > 0)
   }
 
-  #expire(readers: readonly RegisteredReader[]): void {
+  /** @returns whether anybody has to end */
+  #expire(readers: readonly RegisteredReader[]): boolean {
     const old = this.#wal.vfs.wallClock() - this.#options.snapshotTimeoutMs
     const expired = readers.filter(({ sinceMs }) => sinceMs <= old)
     for (const reader of expired) this.#registry.expire(reader)
-    if (expired.length > 0) this.#options.expired()
+    const isAnybody = expired.length > 0
+    if (isAnybody) this.#options.expired()
+    return isAnybody
   }
 
   #tell([oldest]: readonly RegisteredReader[]): void {
     const { vfs } = this.#wal
     this.#tellAfterMs = vfs.now() + TELL_MS
     if (oldest === undefined) return
+    this.#toldNonce = oldest.nonce
     const event = { ...this.#info(oldest), ageMs: this.#ageMs(oldest) }
     // Not here: what a listener throws must not meet a commit.
     for (const listener of this.#listeners) vfs.endOfTurn(() => listener(event))

@@ -113,6 +113,27 @@ test('whoever writes hears of a reader that keeps the log from being started ove
   throws(t, () => db.on('other' as 'long-reader', listener), 'ENDMARK_INVALID_ARGUMENT')
 })
 
+test('nobody is ended by snapshotTimeout without having been told of', async (t) => {
+  const path = temporaryPath(t)
+  const clock = new ClockVfs()
+  const limits = { walLimit: 40 * FRAME_BYTES, snapshotTimeout: 1200, autoCheckpoint: 10 }
+  const db = await openWithClock(t, clock, path, { synchronous: 'off', ...limits })
+  const map = await db.map<number, string>('m', MAP)
+  const heard: LongReader[] = []
+  db.on('long-reader', (reader) => heard.push(reader))
+  const snapshot = db.snapshot({ label: 'slow' })
+  // Listeners would be told now, but this reader is not listed yet; the next time is after its end.
+  clock.pass(LONG_READER_MS - 1)
+  for (let key = 0; key < 15; key++) await clock.passUntil(map.put(1, `before ${key}`))
+  t.deepEqual(heard, [])
+  for (let key = 0; key < 40; key++) await clock.passUntil(map.put(1, `after ${key}`))
+  throws(t, () => snapshot.get(map, 1), 'ENDMARK_SNAPSHOT_EXPIRED')
+  t.deepEqual(
+    heard.map(({ label }) => label),
+    ['slow'],
+  )
+})
+
 test('a snapshot past snapshotTimeout that blocks a full log is ended by its owner, and never reads again', async (t) => {
   const path = temporaryPath(t)
   const limits = { walLimit: 30 * FRAME_BYTES, snapshotTimeout: 1200, timeout: 20_000 }
