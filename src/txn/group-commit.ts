@@ -1,10 +1,10 @@
 /**
  * Group commit: all transactions that wait in this connection become one batch, with one lock, one append to the log
- * and one sync. A transaction is a function over the batch's pages, run inside a savepoint of its own, so that one that
- * throws is undone alone and the others of its batch commit.
+ * and one sync. Here is decided who goes into a batch, when it begins, and when WRITE is taken and left to others; what happens to the
+ * batch is told in `batch-commit.ts`.
  *
- *   queued ──► running (in its savepoint) ──► written ──► synced ──► published, resolved
- *     │ abort        │ throws: undone, rejected   │ fails: whole batch rejected, nothing published
+ *   queued ──► in a batch ──► published, or failed ──► settled
+ *     │ abort    │ the batch is full, or WRITE or room in the log may still come: queued again, first
  *
  * While one batch syncs, the next one is collected and, once as many wait as are in the first, run and written behind it, so that
  * its sync can begin when the first one ends. It is published after the first, and fails if that fails (TXN-8). At most two
@@ -14,26 +14,18 @@
  * loop of awaited commits does not starve the event loop. Someone who is alone commits without any of that, for up to a
  * millisecond in a turn.
  *
- * Locks: WRITE from before the first transaction runs until the last batch is published. TXN-3: nothing is resolved
- * before it is published, and nothing is published before it is as durable as its mode asks.
+ * Locks: WRITE from before the first transaction runs until the last batch is published. TXN-3: no transaction is resolved
+ * before its batch is published.
  */
 import { abortError, EndmarkError } from '../errors.js'
 import { DIRTY_LIMIT_BYTES } from '../limits.js'
-import { type DirtyLimit, dirtyPagesMax, type Page, type Pager, type WritePages } from '../pager/index.js'
-import {
-  type AppendedBatch,
-  type Blocking,
-  LogAppender,
-  type LogSpill,
-  runAsync,
-  runSync,
-  type Wal,
-} from '../wal/index.js'
+import type { Pager } from '../pager/index.js'
+import { type Blocking, runAsync, runSync, type Wal } from '../wal/index.js'
+import { type Batch, BatchCommit, type BatchHooks, type CommitCounts } from './batch-commit.js'
 import { commitUnderWay, isLogFull } from './commit-errors.js'
 import { SyncPace } from './sync-pace.js'
 import { isSynced } from './synchronous.js'
 import {
-  apply,
   type CommitOptions,
   patienceMs,
   reject,
@@ -51,7 +43,7 @@ export interface RoomRequest {
   readonly signal: AbortSignal | undefined
 }
 
-export interface GroupCommitHooks {
+export interface GroupCommitHooks extends BatchHooks {
   /** Called before a blocking commit: gives up what this connection does in the background and would keep it waiting. */
   readonly beforeBlocking: () => void
   /**
@@ -59,31 +51,8 @@ export interface GroupCommitHooks {
    * ENDMARK_WAL_FULL only those that have waited for `timeout`
    */
   readonly beforeLock: (request: RoomRequest) => Blocking<void> | null
-  /** Called before a batch takes its state: lets go of what would keep the log from being restarted. */
-  readonly beforeBatch: () => void
-  /** Called when all transactions of a batch have run, outside their savepoints: what it changes is committed with them. */
-  readonly beforeAppend: (pages: WritePages) => void
-  /** Called when a batch was published, with its pages, while WRITE is still held. */
-  readonly published: (pages: WritePages) => void
   /** Called when a batch was published and WRITE let go; `blocking` as the commit itself was. */
   readonly afterCommit: (commit: { readonly blocking: boolean }) => void
-}
-
-export interface CommitCounts {
-  /** Appends to the log. */
-  readonly batches: number
-  /** Transactions that went through. */
-  readonly transactions: number
-}
-
-/** Transactions that have run together, in the order in which they were asked for. */
-interface Batch {
-  readonly transactions: readonly Waiting[]
-  readonly pages: WritePages
-  /** Null: nothing was changed. */
-  readonly written: AppendedBatch | null
-  readonly dirty: readonly Page[]
-  readonly startMs: number
 }
 
 /** WRITE is let go at least this often, for a moment, so that others of ours have a chance to meet it. */
@@ -101,12 +70,10 @@ const DONE = Promise.resolve()
 
 export class GroupCommit {
   readonly #wal: Wal
-  readonly #pager: Pager
   readonly #hooks: GroupCommitHooks
-  readonly #appender: LogAppender
+  readonly #batches: BatchCommit
   readonly #gap: WriteGap
   readonly #pace: SyncPace
-  readonly #dirtyPagesMax: number
   #queue: Waiting[] = []
   #isScheduled = false
   /** In this turn of the event loop, which began then, only one caller has committed. */
@@ -130,18 +97,14 @@ export class GroupCommit {
   #inlineBatchMax = 1
   /** Rest after each batch, as a multiple of its duration. */
   #restFactor = 0
-  #batchCount = 0
-  #transactionCount = 0
 
   /** @param dirtyLimitBytes how much a batch may change in memory */
   constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks, dirtyLimitBytes: number = DIRTY_LIMIT_BYTES) {
     this.#wal = wal
-    this.#pager = pager
     this.#hooks = hooks
-    this.#dirtyPagesMax = dirtyPagesMax(dirtyLimitBytes, wal.pageSize)
-    this.#appender = new LogAppender(wal)
     this.#gap = new WriteGap(wal)
     this.#pace = new SyncPace(wal)
+    this.#batches = new BatchCommit({ wal, pager, hooks, gap: this.#gap, pace: this.#pace, dirtyLimitBytes })
   }
 
   /** Queues a transaction; resolves with its value once it is durable as asked and visible to everyone. */
@@ -193,7 +156,7 @@ export class GroupCommit {
 
   /** Counted since the connection was opened. */
   get counts(): CommitCounts {
-    return { batches: this.#batchCount, transactions: this.#transactionCount }
+    return this.#batches.counts
   }
 
   /** Whether nothing is queued or under way. */
@@ -243,33 +206,10 @@ export class GroupCommit {
     if (room !== null) yield* room
     yield* wal.lockWrite()
     try {
-      yield* this.#commitLocked([waiting])
+      this.#done(yield* this.#batches.commit([waiting]))
     } finally {
       wal.locks.releaseExclusive('WRITE')
     }
-  }
-
-  /**
-   * One batch from beginning to end, synced on the calling thread.
-   * @requires lock WRITE
-   * @returns its transactions, with their outcomes, for the caller to settle
-   */
-  *#commitLocked(transactions: readonly Waiting[]): Blocking<readonly Waiting[]> {
-    const batch = yield* this.#prepare(transactions, null)
-    const { written } = batch
-    try {
-      if (written !== null && isSynced(written)) {
-        const { vfs } = this.#wal
-        const startMs = vfs.now()
-        yield* this.#appender.sync(written, { syncInline: true })
-        this.#pace.measure(vfs.now() - startMs)
-      }
-      this.#publish(batch, null)
-    } catch (error) {
-      return this.#giveUp(batch, null, error)
-    }
-    this.#leaveGap(batch)
-    return batch.transactions
   }
 
   /** Runs `work` between two batches; what it throws is thrown on. */
@@ -337,7 +277,7 @@ export class GroupCommit {
         return false
       }
       try {
-        last = runSync(this.#commitLocked(transactions))
+        last = this.#done(runSync(this.#batches.commit(transactions)))
       } finally {
         locks.releaseExclusive('WRITE')
       }
@@ -396,6 +336,18 @@ export class GroupCommit {
     return taken
   }
 
+  /** They were in a batch, but could not be committed with it: they come before whoever was queued since. */
+  #putFirst(transactions: readonly Waiting[]): void {
+    if (transactions.length > 0) this.#queue = transactions.concat(this.#queue)
+  }
+
+  /** Ends a batch that was committed in one piece. @returns its transactions, with their outcomes, for the caller to settle */
+  #done(batch: Batch): readonly Waiting[] {
+    this.#putFirst(batch.left)
+    if (batch.isPublished) this.#leaveGap(batch)
+    return batch.transactions
+  }
+
   /** Commits these, and what comes meanwhile, under one WRITE lock; callers hear of every outcome, so this never rejects. */
   async #commitAll(first: readonly Waiting[]): Promise<void> {
     const wal = this.#wal
@@ -435,7 +387,7 @@ export class GroupCommit {
       return isBusy ? patientUntilMs > nowMs : isFull && sinceMs > nowMs - timeoutMs
     }
     const rejected = transactions.filter((waiting) => !waitsOn(waiting))
-    if (rejected.length < transactions.length) this.#queue = transactions.filter(waitsOn).concat(this.#queue)
+    if (rejected.length < transactions.length) this.#putFirst(transactions.filter(waitsOn))
     reject(rejected, error)
     return rejected
   }
@@ -447,15 +399,17 @@ export class GroupCommit {
    */
   async #commitInTurn(first: readonly Waiting[]): Promise<readonly Waiting[]> {
     const heldSinceMs = this.#wal.vfs.now()
-    let batch = await runAsync(this.#prepare(first, null))
+    let batch = await runAsync(this.#batches.prepare(first, null))
+    this.#putFirst(batch.left)
     let syncing = this.#startSync(batch)
     for (;;) {
       const next = this.#mayGoOn(batch, heldSinceMs) ? await this.#prepareBeside(syncing, batch) : null
+      if (next !== null) this.#putFirst(next.left)
       try {
         await syncing
-        this.#publish(batch, next)
+        this.#batches.publish(batch, next)
       } catch (error) {
-        return this.#giveUp(batch, next, error)
+        return this.#batches.giveUp(batch, next, error)
       }
       this.#leaveGap(batch)
       if (next === null) return batch.transactions
@@ -467,62 +421,12 @@ export class GroupCommit {
     }
   }
 
-  /** Runs transactions and writes what they changed; whatever fails is their outcome. @requires lock WRITE */
-  *#prepare(transactions: readonly Waiting[], before: Batch | null): Blocking<Batch> {
-    const startMs = this.#wal.vfs.now()
-    let spill: LogSpill | null = null
-    const limit = {
-      pages: this.#dirtyPagesMax,
-      spill: () => {
-        spill = this.#appender.spill(before?.written ?? null)
-        return spill
-      },
-    }
-    const pages = before === null ? this.#begin(limit) : this.#pager.beginBehind(before.pages, limit)
-    try {
-      const synchronous = apply(transactions, pages)
-      this.#hooks.beforeAppend(pages)
-      const dirty = pages.finish()
-      const written =
-        dirty.length === 0
-          ? null
-          : yield* this.#appender.write(
-              { pages: dirty, pageCount: pages.pageCount, synchronous },
-              { before: before?.written ?? null, spill },
-            )
-      return { transactions: this.#putBack(transactions), pages, dirty, written, startMs }
-    } catch (error) {
-      // Nothing of it stands in the log for anyone: a batch that changes nothing, behind which none is prepared.
-      pages.forget()
-      reject(transactions, error)
-      return { transactions, pages, dirty: [], written: null, startMs }
-    }
-  }
-
-  #begin(limit: DirtyLimit): WritePages {
-    this.#gap.locked()
-    this.#hooks.beforeBatch()
-    return this.#pager.beginWrite(limit)
-  }
-
-  /** What did not fit into a batch goes first into the next one. @returns those that did */
-  #putBack(transactions: readonly Waiting[]): readonly Waiting[] {
-    const left = transactions.filter((waiting) => waiting.outcome === null && !waiting.isCancelled)
-    if (left.length === 0) return transactions
-    this.#queue = left.concat(this.#queue)
-    return transactions.filter((waiting) => waiting.outcome !== null)
-  }
-
   /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
-  #startSync({ written, transactions }: Batch): Promise<void> {
-    const { length } = transactions
+  #startSync(batch: Batch): Promise<void> {
+    const { length } = batch.transactions
     const isForFew = this.#pace.isBrief || (length <= this.#inlineBatchMax && this.#queue.length === 0)
     this.#lastCount = length
-    if (written === null || !isSynced(written)) return DONE
-    const { vfs } = this.#wal
-    const startMs = vfs.now()
-    const syncInline = isForFew && this.#pace.isFast
-    return runAsync(this.#appender.sync(written, { syncInline })).then(() => this.#pace.measure(vfs.now() - startMs))
+    return this.#batches.sync(batch, { syncInline: isForFew && this.#pace.isFast })
   }
 
   /** Whether the next batch may be prepared before this one is published. */
@@ -540,7 +444,7 @@ export class GroupCommit {
     const count = batch.transactions.length
     if (this.#queue.length < count) await this.#queuedOrDone(count, syncing)
     if (this.#queue.length < count || this.#pauseWantedCount > 0) return null
-    return runAsync(this.#prepare(this.#take(this.#queue.length), batch))
+    return runAsync(this.#batches.prepare(this.#take(this.#queue.length), batch))
   }
 
   async #queuedOrDone(count: number, syncing: Promise<void>): Promise<void> {
@@ -558,32 +462,6 @@ export class GroupCommit {
     this.#whenQueued = null
   }
 
-  /** @requires lock WRITE */
-  #publish({ pages, dirty, written, transactions }: Batch, next: Batch | null): void {
-    if (written !== null) {
-      this.#appender.publish(written)
-      this.#gap.published()
-      this.#follow(pages, dirty, next)
-      this.#batchCount++
-      for (const { outcome } of transactions) if (outcome !== null && 'value' in outcome) this.#transactionCount++
-    }
-    // With a batch behind it, it is closed when that one goes on without it.
-    if (next === null) pages.close()
-  }
-
-  /** Nothing was published: whoever believed to be done is not, and the batch behind has seen what never was. */
-  #giveUp(batch: Batch, next: Batch | null, error: unknown): readonly Waiting[] {
-    const { transactions, pages } = batch
-    reject(transactions, error)
-    if (next === null) {
-      pages.close()
-      return transactions
-    }
-    for (const waiting of next.transactions) if (!waiting.isCancelled) waiting.outcome = { error }
-    next.pages.close()
-    return transactions.concat(next.transactions)
-  }
-
   /** What is committed is committed: work in the background that cannot begin now begins after another commit. */
   #afterCommit(commit: { readonly blocking: boolean }): void {
     try {
@@ -597,15 +475,5 @@ export class GroupCommit {
     const endMs = this.#wal.vfs.now()
     this.#lastEndMs = endMs
     this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
-  }
-
-  /** Takes what was published into the caches. It is committed by now, so a failure shows in the reads that meet it. */
-  #follow(pages: WritePages, published: readonly Page[], next: Batch | null): void {
-    try {
-      this.#hooks.published(pages)
-      this.#pager.endWrite(published, next?.pages)
-    } catch {
-      // The next snapshot goes by the wal-index again.
-    }
   }
 }

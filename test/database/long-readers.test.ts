@@ -11,7 +11,8 @@ import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, temporaryPath, throws } from '../support/open-database.js'
 import { integrityCheck } from '../support/referee.js'
-import { startServe, until } from '../support/serve-process.js'
+import { startServe } from '../support/serve-process.js'
+import { until } from '../support/until.js'
 
 const MAP = { key: 'integer', value: 'text' } as const
 const FRAME_BYTES = 4096 + 24
@@ -29,9 +30,8 @@ test('a snapshot that is older than a second is listed by every process, with it
   await map.put(2, 'b')
   const other = await startEndmark(t, path, INLINE)
   const listed = () => other.call((database) => database.stats().readers)
-  let readers = await listed()
-  for (; readers.length === 0; readers = await listed()) await delay(20)
-  const [reader] = readers
+  await until(async () => (await listed()).length > 0, 'the snapshot to be listed')
+  const [reader] = await listed()
   t.like(reader, { pid: process.pid, thread: 0, endMark: snapshot.endMark, label: 'the report', framesHeld: 1 })
   t.true(Math.abs(reader!.sinceMs - beganMs) < 200)
   snapshot.close()

@@ -8,8 +8,8 @@ import { open } from '../../src/index.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, rejects, temporaryPath, throws } from '../support/open-database.js'
 import { askSqlite, integrityCheck } from '../support/referee.js'
-import { until } from '../support/serve-process.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { until } from '../support/until.js'
 import type { ThreadTask } from './thread-main.js'
 
 const THREAD_FILE = fileURLToPath(new URL('./thread-main.js', import.meta.url))

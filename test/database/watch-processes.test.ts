@@ -8,7 +8,7 @@ import type { Change, Database, OpenOptions } from '../../src/index.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, temporaryPath } from '../support/open-database.js'
 import { integrityCheck, startReferee } from '../support/referee.js'
-import { until } from '../support/serve-process.js'
+import { until } from '../support/until.js'
 import { killWriter, startWriter } from '../support/writer-process.js'
 
 const MAP = { key: 'integer', value: 'text' } as const

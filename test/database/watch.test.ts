@@ -1,11 +1,11 @@
 /** `db.watch` as its users meet it: what is told when, filters, ends, and what a watch does not hold (WATCH-1, WATCH-3). */
 import { execFile } from 'node:child_process'
-import { getEventListeners } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
+import { getEventListeners, once } from 'node:events'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import type { Change, Database, WatchOptions } from '../../src/index.js'
+import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
 import { openDatabase, temporaryPath, throws } from '../support/open-database.js'
 import { startReferee } from '../support/referee.js'
 
@@ -112,11 +112,16 @@ test('keys of every kind come as their stores take them', async (t) => {
 })
 
 test('a watch that waits keeps no log from being started over', async (t) => {
-  const { db, map, watch } = await watchedMap(t)
-  const waiting = nextOf(watch)
-  await delay(40)
-  t.deepEqual(await db.checkpoint({ mode: 'truncate' }), { busy: 0, log: 0, checkpointed: 0 })
-  await delay(40)
+  const clock = new ClockVfs()
+  const db = await openWithClock(t, clock, temporaryPath(t), { synchronous: 'off' })
+  const map = await openMap(db)
+  const waiting = nextOf(db.watch())
+  await clock.waited()
+  const checkpoint = clock.passUntil(db.checkpoint({ mode: 'truncate' }))
+  t.deepEqual(await checkpoint, { busy: 0, log: 0, checkpointed: 0 })
+  // It looks at the empty log, finds nothing and waits on.
+  clock.pass(1000)
+  t.is(clock.waitingCount, 1)
   await map.put(1, 'x')
   const change = await waiting
   t.deepEqual([...change.stores!], [['m', { keys: [1] }]])
@@ -290,12 +295,13 @@ test('a process lives while a change is awaited, and no longer', async (t) => {
     ${body}`
   const start = (body: string) => run(process.execPath, ['--input-type=module', '-e', code(body)], { timeout: 20_000 })
   await t.notThrowsAsync(start('watch[Symbol.asyncIterator]()'))
-  const waiting = start("console.log('ready'); console.log((await watch.next()).value.stores.get('m').keys)")
-  const ready = new Promise<void>((resolve) => waiting.child.stdout!.once('data', () => resolve()))
+  // The interval keeps no process alive: it comes so often only if the watch does.
+  const waiting = start(`
+    let count = 0
+    setInterval(() => ++count === 50 && console.log('alive'), 1).unref()
+    console.log((await watch.next()).value.stores.get('m').keys)`)
   t.teardown(() => waiting.child.kill('SIGKILL'))
-  await ready
-  await delay(100)
-  t.is(waiting.child.exitCode, null)
+  await Promise.race([once(waiting.child.stdout!, 'data'), waiting])
   await map.put(9, 'x')
-  t.is((await waiting).stdout, 'ready\n[ 9 ]\n')
+  t.is((await waiting).stdout, 'alive\n[ 9 ]\n')
 })

@@ -10,16 +10,8 @@ import { GOODBYE } from '../../ipc/protocol.js'
 import { WriterServer } from '../../ipc/server.js'
 import { socketPathOf } from '../../ipc/socket-path.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import {
-  admitted,
-  connectLink,
-  fakeDatabase,
-  HeardLink,
-  putRequest,
-  requestMessage,
-  serve,
-  until,
-} from './connections.js'
+import { until } from '../support/until.js'
+import { admitted, connectLink, fakeDatabase, HeardLink, putRequest, requestMessage, serve } from './connections.js'
 import { FakeHandler } from './fake-handler.js'
 
 const SERVER_MAIN = fileURLToPath(new URL('./server-process-main.js', import.meta.url))

@@ -15,6 +15,7 @@ import { socketPathOf } from '../../ipc/socket-path.js'
 import type { CommitRequest, Outcome, Step } from '../../src/txn/index.js'
 import { fileIdentityOf } from '../../src/vfs/index.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { until } from '../support/until.js'
 import { FakeHandler } from './fake-handler.js'
 
 /** The path of files that stand for an open database. */
@@ -185,15 +186,4 @@ export function fieldsOf(bytes: Uint8Array): ScalarReader {
   const reader = new MessageReader()
   reader.push(bytes)
   return new ScalarReader(reader.next(MESSAGE_SIZE_MAX)!, 1)
-}
-
-const WAIT_MAX_MS = 20_000
-
-/** Waits for a condition; fails the test if it does not come true. */
-export async function until(isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MAX_MS
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`not within ${WAIT_MAX_MS} ms: ${isTrue}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
 }

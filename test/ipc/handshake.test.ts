@@ -7,7 +7,8 @@ import { encodePrelude, PROTOCOL_VERSION, REFUSAL, WELCOME } from '../../ipc/pro
 import { socketPathOf } from '../../ipc/socket-path.js'
 import { EndmarkError } from '../../src/errors.js'
 import { fileIdentityOf } from '../../src/vfs/index.js'
-import { admitted, connectLink, fakeDatabase, HeardLink, helloOf, RawClient, serve, until } from './connections.js'
+import { until } from '../support/until.js'
+import { admitted, connectLink, fakeDatabase, HeardLink, helloOf, RawClient, serve } from './connections.js'
 import { COMMITTED } from './fake-handler.js'
 
 test('a client connects, is answered, and leaves', async (t) => {

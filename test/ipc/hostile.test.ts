@@ -20,6 +20,7 @@ import {
 import { socketPathOf } from '../../ipc/socket-path.js'
 import { invalidArgument } from '../../src/errors.js'
 import { seededRandom } from '../support/random.js'
+import { until } from '../support/until.js'
 import {
   admitted,
   connectLink,
@@ -32,7 +33,6 @@ import {
   requestMessage,
   type Served,
   serve,
-  until,
 } from './connections.js'
 import { FakeHandler } from './fake-handler.js'
 

@@ -13,6 +13,7 @@ import {
   UNREAD_ANSWERS_SIZE_MAX,
 } from '../../ipc/protocol.js'
 import type { Outcome, Step } from '../../src/txn/index.js'
+import { until } from '../support/until.js'
 import {
   admitted,
   connectLink,
@@ -22,7 +23,6 @@ import {
   putRequest,
   requestMessage,
   serve,
-  until,
 } from './connections.js'
 import { COMMITTED, FakeHandler } from './fake-handler.js'
 

@@ -8,7 +8,7 @@ import { RoleLock, readHolder, roleFileOf } from '../../ipc/role-lock.js'
 import { nodeVfs } from '../../src/vfs/index.js'
 import { HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { until } from './connections.js'
+import { until } from '../support/until.js'
 
 const MAIN = fileURLToPath(new URL('./role-process-main.js', import.meta.url))
 

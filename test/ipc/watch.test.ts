@@ -1,7 +1,8 @@
 /** Word of commits for clients that watch: who gets it, when, and what it costs the server if nobody fetches it. */
 import test from 'ava'
 import { CHANGED, WATCH } from '../../ipc/protocol.js'
-import { admitted, connectLink, HeardLink, message, serve, until } from './connections.js'
+import { until } from '../support/until.js'
+import { admitted, connectLink, HeardLink, message, serve } from './connections.js'
 
 test('a client that watches hears of commits of others, and no longer once it stops', async (t) => {
   const { path } = await serve(t)

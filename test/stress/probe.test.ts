@@ -5,7 +5,7 @@ import type { Database } from '../../src/index.js'
 import { ProbeProcess } from '../../tools/stress/probe-process.js'
 import { checksum } from '../support/independent-wal-reader.js'
 import { openDatabase, temporaryPath } from '../support/open-database.js'
-import { until } from '../support/serve-process.js'
+import { until } from '../support/until.js'
 
 const HEADER_SIZE = 48
 const CHANGE_OFFSET = 8

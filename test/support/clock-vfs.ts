@@ -1,6 +1,6 @@
 /**
  * A vfs whose clock stands still until the test lets time pass: whoever waits in `delay`, and whatever is called back by
- * `every`, goes on when the test says so. So a test can know that something waits (`waited`), and what happens within a
+ * `every` or `timer`, goes on when the test says so. So a test can know that something waits (`waited`), and what happens within a
  * timeout does not depend on how busy the machine is. Files, maps and locks are those of the vfs below.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -66,6 +66,12 @@ export class ClockVfs extends HookedVfs {
     const repeated = { intervalMs, callback, nextMs: this.#passedMs + intervalMs }
     this.#repeated.add(repeated)
     return () => this.#repeated.delete(repeated)
+  }
+
+  override timer(milliseconds: number, callback: () => void): () => void {
+    const delay = { endMs: this.#passedMs + milliseconds, end: callback }
+    this.#delays.add(delay)
+    return () => this.#delays.delete(delay)
   }
 
   /** Lets so much time pass at once, as a machine does that was busy meanwhile: a callback that is due comes once. */

@@ -2,12 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
+import { until } from './until.js'
 
 const MAIN_FILE = fileURLToPath(new URL('../../tools/cli/main.js', import.meta.url))
-const WAIT_MAX_MS = 20_000
 
 export interface ServeEvent {
   readonly time: string
@@ -70,13 +69,6 @@ export async function startServe(
   const serve = new ServeProcess(t, path, args)
   const { checkpointer } = await serve.event('checkpointer started')
   return Object.assign(serve, { checkpointer: Number(checkpointer) })
-}
-
-/** Waits for a condition. */
-export async function until(isTrue: () => boolean, what: string): Promise<void> {
-  for (const startMs = performance.now(); !isTrue(); await delay(5)) {
-    if (performance.now() - startMs > WAIT_MAX_MS) throw new Error(`waited in vain for ${what}`)
-  }
 }
 
 export function isRunning(pid: number): boolean {

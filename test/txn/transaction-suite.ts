@@ -2,7 +2,6 @@
  * `transaction` and `transactionSync` as callers see them: isolation, undoing, savepoints, aborts, errors, DDL. The same in
  * every mode of committing; functions may run more than once, so what they saw is looked at when they have committed.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { Database, OrderedMap, Transaction } from '../../src/index.js'
 import { type CommitMode, testsIn } from '../support/commit-modes.js'
@@ -521,7 +520,6 @@ export function transactionSuite(mode: CommitMode): void {
       throws(t, () => impatient.transactionSync(() => 1), 'ENDMARK_BUSY', /WRITE/)
     })
     await others.put(2, 2)
-    await delay(1)
     t.deepEqual([...numbers.keys()], [1, 2])
   })
 

@@ -8,7 +8,8 @@ import { type Database, open } from '../../src/index.js'
 import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
 import { openDatabase, rejects, temporaryPath, throws } from '../support/open-database.js'
 import { integrityCheck } from '../support/referee.js'
-import { startServe, until } from '../support/serve-process.js'
+import { startServe } from '../support/serve-process.js'
+import { until } from '../support/until.js'
 
 const MAP = { key: 'integer', value: 'text' } as const
 const FRAME_BYTES = 4096 + 24

@@ -10,6 +10,7 @@ import { useWriter } from '../support/commit-modes.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
 import { askSqlite, integrityCheck } from '../support/referee.js'
+import { until } from '../support/until.js'
 import { killWriter, startWriter } from '../support/writer-process.js'
 
 const execFileAsync = promisify(execFile)
@@ -161,7 +162,7 @@ test('a client that leaves takes its row along', async (t) => {
   const rows = () => askSqlite(t, path, (db) => db.prepare('SELECT count(*) FROM endmark_clients').pluck().get())
   t.is(await rows(), 1)
   await remote.close()
-  while ((await rows()) !== 0) await delay(5)
+  await until(async () => (await rows()) === 0, 'its row to be removed')
 })
 
 test('a Database that is left open with a writer process keeps its process from nothing', async (t) => {
@@ -203,10 +204,10 @@ test('a Database whose file was replaced does not commit to the new one by its w
   renameSync(replacement, path)
   await startWriter(t, path)
   const writer = () => holder.stats().writer
-  while (writer().failure === null && writer().mode === 'inline') {
+  await until(async () => {
     await map.put(1, 1)
-    await delay(5)
-  }
+    return writer().failure !== null || writer().mode !== 'inline'
+  }, 'it to find the writer process')
   t.like(writer(), { mode: 'inline', pid: null })
   t.regex(String(writer().failure), /serves another file/)
   t.is(map.get(1), 1)

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { ThreadGates } from '../../src/vfs/index.js'
+import { until } from '../support/until.js'
 
 const VFS_URL = new URL('../../src/vfs/index.js', import.meta.url).href
 /** Passes its gate again and again, and counts in the first cell; the second is 1 while it is inside. */
@@ -19,14 +20,17 @@ const SOURCE = `
     }
   })`
 
-async function countsOn(cells: Int32Array): Promise<boolean> {
+async function countsOn(cells: Int32Array): Promise<void> {
   const before = Atomics.load(cells, 0)
-  const deadlineMs = performance.now() + 10_000
-  while (Atomics.load(cells, 0) === before) {
-    if (performance.now() > deadlineMs) return false
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-  return true
+  await until(() => Atomics.load(cells, 0) !== before, 'a thread to pass its gate')
+}
+
+/** Threads that wait at their gates. Each of them is woken, and tries again to pass. */
+function waitingCount(gates: ThreadGates): number {
+  const [cells] = Object.values(gates.toWorkerData()) as [Int32Array]
+  let count = 0
+  for (let at = 0; at < cells.length; at++) count += Atomics.notify(cells, at)
+  return count
 }
 
 test('nobody is inside while the gates are closed, and those that are opened are passed again', async (t) => {
@@ -40,12 +44,17 @@ test('nobody is inside while the gates are closed, and those that are opened are
   })
   const [first, second] = [threads[0]!, threads[1]!]
   for (let round = 0; round < 50; round++) {
-    t.true(await countsOn(first.cells))
-    t.true(await countsOn(second.cells))
+    await countsOn(first.cells)
+    await countsOn(second.cells)
     gates.close()
     const seen = [Atomics.load(first.cells, 0), Atomics.load(second.cells, 0)]
     t.deepEqual([Atomics.load(first.cells, 1), Atomics.load(second.cells, 1)], [0, 0])
-    if (round % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    if (round % 10 === 0) {
+      // They come to their gates, try once more, and are there again.
+      for (let attempt = 0; attempt < 2; attempt++) {
+        await until(() => waitingCount(gates) === 2, 'both threads at their gates')
+      }
+    }
     t.deepEqual([Atomics.load(first.cells, 0), Atomics.load(second.cells, 0)], seen)
     gates.open(new Set([first.id, second.id]))
   }
@@ -53,6 +62,6 @@ test('nobody is inside while the gates are closed, and those that are opened are
   await first.thread.terminate()
   gates.forget(first.id)
   gates.open(new Set([second.id]))
-  t.true(await countsOn(second.cells))
+  await countsOn(second.cells)
   t.is(gates.gateOf(first.id), null)
 })

@@ -4,7 +4,8 @@ import test from 'ava'
 import { open } from '../../src/index.js'
 import { WriterProcess } from '../../workers/writer-process.js'
 import { openDatabase, temporaryPath } from '../support/open-database.js'
-import { isRunning, startServe, until } from '../support/serve-process.js'
+import { isRunning, startServe } from '../support/serve-process.js'
+import { until } from '../support/until.js'
 
 const MAP = { key: 'integer', value: 'text' } as const
 

@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { type Database, EndmarkError, type OpenOptions, type ReaderPool } from '../../src/index.js'
 import { moduleUrl } from '../support/module-url.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
+import { until } from '../support/until.js'
 
 const INLINE: OpenOptions = { synchronous: 'off', writer: 'inline' }
 const ENDLESS = moduleUrl('export default () => { for (;;); }')
@@ -26,15 +27,6 @@ async function setUp(t: ExecutionContext<unknown>, threads = 1) {
 async function abortError(t: ExecutionContext<unknown>, call: Promise<unknown>, cause: unknown): Promise<void> {
   const error = await t.throwsAsync(call, { name: 'AbortError', code: 'ABORT_ERR' })
   t.is(error.cause, cause)
-}
-
-/** Waits for what only other threads can bring about. */
-async function until(t: ExecutionContext<unknown>, condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 20_000
-  while (!condition()) {
-    if (performance.now() > deadlineMs) t.fail('waited in vain')
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
 }
 
 test.serial('an error has the class, message, stack, code, fields and cause that it had in the thread', async (t) => {
@@ -174,7 +166,7 @@ test.serial('a thread that ends by itself fails its own call only, and is replac
   t.regex(String(pool.stats().failure), /exited with code: 3/)
   // Between two calls, when nobody waits for it.
   await pool.run(moduleUrl(`export default () => void setTimeout(() => { throw new Error('left behind') }, 1)`))
-  await until(t, () => pool.stats().restarts === 2)
+  await until(() => pool.stats().restarts === 2)
   t.regex(String(pool.stats().failure), /left behind/)
   t.deepEqual(await pool.getMany(map, [5]), [5])
 })

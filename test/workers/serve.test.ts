@@ -6,14 +6,14 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { basename, dirname } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { open } from '../../src/index.js'
 import { startWriterProcess } from '../../workers/spawn.js'
 import { temporaryPath } from '../support/open-database.js'
 import { integrityCheck } from '../support/referee.js'
-import { isRunning, ServeProcess, startServe, until } from '../support/serve-process.js'
+import { isRunning, ServeProcess, startServe } from '../support/serve-process.js'
+import { until } from '../support/until.js'
 
 const MAP = { key: 'integer', value: 'text' } as const
 const MAIN = fileURLToPath(new URL('../../tools/cli/main.js', import.meta.url))
@@ -176,20 +176,22 @@ async function serveInShell(t: ExecutionContext<unknown>, path: string, command:
 
 /** Fills the log: each connection leaves a line, and together they are more than a pipe or a terminal holds. */
 async function fillLog(path: string): Promise<void> {
+  let openCount = 0
+  const closed = () => {
+    openCount--
+  }
   for (let round = 0; round < 12; round++) {
-    const connections = Array.from({ length: 100 }, () => connectAsStranger(`${path}-sock`))
-    // A writer process that stands still would leave them waiting.
-    await Promise.race([Promise.all(connections), delay(1000)])
+    for (; openCount < 100; openCount++) connectAsStranger(`${path}-sock`, closed)
+    // A writer process that stands still leaves them open.
+    await until(() => openCount === 0, 'the writer process to hang up on strangers')
   }
 }
 
-function connectAsStranger(socketPath: string): Promise<void> {
-  return new Promise((resolve) => {
-    const socket = createConnection(socketPath, () => socket.write('not the first bytes of an Endmark peer'))
-    socket.on('error', () => {})
-    socket.on('close', () => resolve())
-    socket.resume().unref()
-  })
+function connectAsStranger(socketPath: string, closed: () => void): void {
+  const socket = createConnection(socketPath, () => socket.write('not the first bytes of an Endmark peer'))
+  socket.on('error', () => {})
+  socket.on('close', closed)
+  socket.resume().unref()
 }
 
 test('a terminal that is stopped stops nobody, nor the end on SIGTERM', async (t) => {

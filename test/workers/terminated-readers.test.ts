@@ -16,6 +16,7 @@ import { moduleUrl } from '../support/module-url.js'
 import { openDatabase, temporaryPath } from '../support/open-database.js'
 import { type Random, seededRandom } from '../support/random.js'
 import { integrityCheck } from '../support/referee.js'
+import { until } from '../support/until.js'
 import type { EndlessReaderData } from './endless-reader-main.js'
 import type { MappingArgs } from './mapping-module.js'
 
@@ -125,7 +126,7 @@ test.serial('a pool whose threads are ended in the midst of a scan by one abort 
     const controller = new AbortController()
     const scan = pool.scan(map, {}, endless, { args: running, parts: 2, signal: controller.signal })
     const ended = t.throwsAsync(scan, { name: 'AbortError' })
-    while (Atomics.load(running, 0) < 2) await delay(1)
+    await until(() => Atomics.load(running, 0) === 2, 'both threads to read')
     await rewrite()
     controller.abort()
     await ended
@@ -154,8 +155,7 @@ test.serial('a thread that is ended while others see its snapshot listed', async
   })`
   const thread = new Worker(source, { eval: true })
   const labels = () => db.stats().readers.map(({ label }) => label)
-  const deadlineMs = performance.now() + 20_000
-  while (labels().length === 0 && performance.now() < deadlineMs) await delay(20)
+  await until(() => labels().length > 0, 'its snapshot to be listed')
   t.deepEqual(labels(), ['kept by a thread'])
   await rewrite()
   await thread.terminate()
@@ -173,7 +173,8 @@ test.serial('threads that are ended in the midst of mapping', async (t) => {
     const args: MappingArgs = { path, made: new Int32Array(new SharedArrayBuffer(4)) }
     const controller = new AbortController()
     const ended = t.throwsAsync(pool.run(module, args, { signal: controller.signal }), { name: 'AbortError' })
-    while (Atomics.load(args.made, 0) < random.below(200)) await delay(1)
+    const count = random.below(200)
+    await until(() => Atomics.load(args.made, 0) >= count, 'some maps')
     // Without the gates this aborts the whole process, soon.
     controller.abort()
     await ended
