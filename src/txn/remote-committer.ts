@@ -343,13 +343,17 @@ export class RemoteCommitter implements Committer {
     this.#early.push(commit)
   }
 
-  #send(commit: PendingCommit, contents: Pick<CommitRequest, 'steps' | 'base' | 'wantsResults'>): boolean {
+  #send(
+    commit: PendingCommit,
+    { steps, base, wantsResults }: Pick<CommitRequest, 'steps' | 'base' | 'wantsResults'>,
+  ): boolean {
     const number = ++this.#lastNumber
     commit.number = number
     commit.watchTurn = this.#watchTurn
     commit.place = 'sent'
     this.#sent.set(number, commit)
-    if (this.#link.send({ number, synchronous: commit.options.synchronous, ...contents })) return true
+    const { synchronous } = commit.options
+    if (this.#link.send({ number, synchronous, steps, base, wantsResults })) return true
     // The connection may have broken just now: then this is in doubt with the others, and settled there.
     if (this.#sent.get(number) !== commit) return true
     this.#sent.delete(number)
