@@ -35,7 +35,9 @@ export class LongReaders {
   readonly #options: LongReadersOptions
   readonly #listeners = new Set<LongReaderListener>()
   #tellAfterMs = Number.NEGATIVE_INFINITY
+  /** When to look again, with nobody waiting for room, and while somebody does. */
   #lookAfterMs = Number.NEGATIVE_INFINITY
+  #lookBlockedAfterMs = Number.NEGATIVE_INFINITY
   #blocker = ''
 
   constructor(wal: Wal, registry: ReaderRegistry, options: LongReadersOptions) {
@@ -61,7 +63,9 @@ export class LongReaders {
   look(): void {
     const { header, vfs } = this.#wal
     if (this.#listeners.size === 0 || header.endMark < this.#options.frames) return
-    if (vfs.now() < this.#tellAfterMs) return
+    const nowMs = vfs.now()
+    if (nowMs < this.#lookAfterMs) return
+    this.#lookAfterMs = nowMs + TELL_MS
     this.#tell(this.#inTheWay())
   }
 
@@ -69,11 +73,11 @@ export class LongReaders {
   blocked(): string {
     const { vfs } = this.#wal
     const nowMs = vfs.now()
-    if (nowMs < this.#lookAfterMs) return this.#blocker
-    this.#lookAfterMs = nowMs + LOOK_MS
+    if (nowMs < this.#lookBlockedAfterMs) return this.#blocker
+    this.#lookBlockedAfterMs = nowMs + LOOK_MS
     const readers = this.#inTheWay()
     this.#expire(readers)
-    if (nowMs >= this.#tellAfterMs) this.#tell(readers)
+    this.#tell(readers)
     this.#blocker = this.#describe(readers)
     return this.#blocker
   }
@@ -91,8 +95,9 @@ export class LongReaders {
 
   #tell([oldest]: readonly RegisteredReader[]): void {
     const { vfs } = this.#wal
-    this.#tellAfterMs = vfs.now() + TELL_MS
-    if (oldest === undefined) return
+    const nowMs = vfs.now()
+    if (oldest === undefined || nowMs < this.#tellAfterMs) return
+    this.#tellAfterMs = nowMs + TELL_MS
     const event = { ...this.#info(oldest), ageMs: this.#ageMs(oldest) }
     // Not here: what a listener throws must not meet a commit.
     for (const listener of this.#listeners) vfs.endOfTurn(() => listener(event))
