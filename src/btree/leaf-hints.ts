@@ -20,7 +20,6 @@ import {
 import { type EntryHints, NEVER_HINTED, type Page, type PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 import type { Payload } from './payload.js'
-import type { Rowid } from './tree-page.js'
 
 /** Look-ups in a leaf before all its cells get hints: until then they may not pay for themselves. */
 const LOOKUPS_MIN = 3
@@ -71,8 +70,12 @@ export function findRowByHint(
   return true
 }
 
-/** What was read ahead goes here: loads that nobody uses would be left out. */
 const readAhead = { sum: 0 }
+
+/** Takes a sum of what was read ahead: loads that nobody uses would be left out. */
+export function keepReadAhead(sum: number): void {
+  readAhead.sum ^= sum
+}
 
 /**
  * Reads ahead where the hints say that these records lie. Look-ups wait for memory, one for the next; reads that do
@@ -89,12 +92,7 @@ export function readAheadByHint(pages: PageReader, root: PageNumber, keys: reado
     // Not past the page: behind the last one of a file, a map must not be touched (MAP-1).
     sum ^= whole[cellStart]! ^ whole[Math.min(cellStart + LINE_BYTES, pageStart + pages.usableSize - 1)]!
   }
-  readAhead.sum ^= sum
-}
-
-/** Whether there may be a hint to a row of this id. */
-export function isHashable(rowid: Rowid): rowid is number {
-  return typeof rowid === 'number'
+  keepReadAhead(sum)
 }
 
 /**
@@ -132,7 +130,7 @@ export function putHint(page: Page, decoded: DecodedPage, hints: EntryHints, roo
   if (decoded.kind !== TABLE_LEAF) {
     const hash = leadingHash(bytes, cell.payloadStart, cell.payloadLength, root)
     if (hash !== null) hints.put(hash, page, cell.offset)
-  } else if (isHashable(cell.rowid)) {
+  } else if (typeof cell.rowid === 'number') {
     hints.put(hashInteger(cell.rowid, root), page, cell.offset)
   }
 }

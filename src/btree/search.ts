@@ -24,7 +24,7 @@ import {
 import type { EntryHints, Page, PageReader } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 import { hasHeads, hasRowids, lowestHead, lowestRowid } from './key-heads.js'
-import { findRecordByHint, findRowByHint, isHashable, passPage, putHint } from './leaf-hints.js'
+import { findRecordByHint, findRowByHint, passPage, putHint } from './leaf-hints.js'
 import { assemblePayload, readPayload } from './overflow-chain.js'
 import type { Payload } from './payload.js'
 import { childNumber, type Rowid, treePage } from './tree-page.js'
@@ -201,8 +201,9 @@ export function seekBoundary(
  * @returns false if there is none; `into` is left alone then
  */
 export function findRow(pages: PageReader, root: PageNumber, rowid: Rowid, into: Payload): boolean {
-  const hints = isHashable(rowid) ? pages.hints : null
-  if (hints !== null && findRowByHint(pages, hints, root, rowid as number, into)) return true
+  const isHashable = typeof rowid === 'number'
+  const hints = isHashable ? pages.hints : null
+  if (isHashable && hints !== null && findRowByHint(pages, hints, root, rowid, into)) return true
   let parent: Page | null = null
   let number = root
   for (let level = 0; ; level++) {

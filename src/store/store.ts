@@ -13,6 +13,7 @@ import {
   cutTable,
   findRecord,
   findRow,
+  keepReadAhead,
   Payload,
   type Rowid,
   readAheadByHint,
@@ -61,7 +62,6 @@ export abstract class Store<
   #searchKey = new SearchKey([])
   /** Of the keys of `getMany`. */
   #searchKeys: SearchKey[] = []
-  #keySum = 0
 
   constructor(host: StoreHost, name: string) {
     this.host = host
@@ -317,7 +317,7 @@ export abstract class Store<
       const key: unknown = keys[from + i]
       if (typeof key === 'string') sum ^= key.charCodeAt(0)
     }
-    this.#keySum ^= sum
+    keepReadAhead(sum)
     for (let i = 0; i < count; i++) codec.setKey(searchKeys[i]!, keys[from + i]!)
     readAheadByHint(pages, root, searchKeys, count)
     for (let i = 0; i < count; i++) {

@@ -35,9 +35,9 @@ export class LongReaders {
   readonly #options: LongReadersOptions
   readonly #listeners = new Set<LongReaderListener>()
   #tellAfterMs = Number.NEGATIVE_INFINITY
+  /** When to look again, with nobody waiting for room, and while somebody does. */
   #lookAfterMs = Number.NEGATIVE_INFINITY
-  /** Of the reader that was told of last. */
-  #toldNonce = 0
+  #lookBlockedAfterMs = Number.NEGATIVE_INFINITY
   #blocker = ''
 
   constructor(wal: Wal, registry: ReaderRegistry, options: LongReadersOptions) {
@@ -63,7 +63,9 @@ export class LongReaders {
   look(): void {
     const { header, vfs } = this.#wal
     if (this.#listeners.size === 0 || header.endMark < this.#options.frames) return
-    if (vfs.now() < this.#tellAfterMs) return
+    const nowMs = vfs.now()
+    if (nowMs < this.#lookAfterMs) return
+    this.#lookAfterMs = nowMs + TELL_MS
     this.#tell(this.#inTheWay())
   }
 
@@ -71,12 +73,11 @@ export class LongReaders {
   blocked(): string {
     const { vfs } = this.#wal
     const nowMs = vfs.now()
-    if (nowMs < this.#lookAfterMs) return this.#blocker
-    this.#lookAfterMs = nowMs + LOOK_MS
+    if (nowMs < this.#lookBlockedAfterMs) return this.#blocker
+    this.#lookBlockedAfterMs = nowMs + LOOK_MS
     const readers = this.#inTheWay()
-    const isEnding = this.#expire(readers)
-    // Whoever has to end is told of before, also where nobody was in the way when listeners would last have been told.
-    if (nowMs >= this.#tellAfterMs || (isEnding && readers[0]!.nonce !== this.#toldNonce)) this.#tell(readers)
+    this.#expire(readers)
+    this.#tell(readers)
     this.#blocker = this.#describe(readers)
     return this.#blocker
   }
@@ -85,21 +86,18 @@ export class LongReaders {
     return this.#registry.list().filter((reader) => this.#framesHeld(reader) > 0)
   }
 
-  /** @returns whether anybody has to end */
-  #expire(readers: readonly RegisteredReader[]): boolean {
+  #expire(readers: readonly RegisteredReader[]): void {
     const old = this.#wal.vfs.wallClock() - this.#options.snapshotTimeoutMs
     const expired = readers.filter(({ sinceMs }) => sinceMs <= old)
     for (const reader of expired) this.#registry.expire(reader)
-    const isAnybody = expired.length > 0
-    if (isAnybody) this.#options.expired()
-    return isAnybody
+    if (expired.length > 0) this.#options.expired()
   }
 
   #tell([oldest]: readonly RegisteredReader[]): void {
     const { vfs } = this.#wal
-    this.#tellAfterMs = vfs.now() + TELL_MS
-    if (oldest === undefined) return
-    this.#toldNonce = oldest.nonce
+    const nowMs = vfs.now()
+    if (oldest === undefined || nowMs < this.#tellAfterMs) return
+    this.#tellAfterMs = nowMs + TELL_MS
     const event = { ...this.#info(oldest), ageMs: this.#ageMs(oldest) }
     // Not here: what a listener throws must not meet a commit.
     for (const listener of this.#listeners) vfs.endOfTurn(() => listener(event))

@@ -3,42 +3,23 @@
  * when the others had theirs.
  */
 import Database from 'better-sqlite3'
-import { BUSY_TIMEOUT_MS, type OpenSettings, type Peer } from './peer.js'
-import { createTable, type SqlDriver, type SqlRow, sqlConnection } from './sql.js'
+import { BUSY_TIMEOUT_MS, type Peer } from './peer.js'
+import { SQL_SETTINGS, type SqlDriver, setUpSqlite, sqlConnection } from './sql.js'
+
+const DRIVER: SqlDriver<Database.Statement> = {
+  getValue(statement) {
+    const value = statement.pluck()
+    return (key) => value.get(key) as Uint8Array | undefined
+  },
+  isBusy: (error) => error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'),
+}
 
 export const betterSqlite3: Peer = {
-  settings: { full: 'synchronous = FULL', normal: 'synchronous = NORMAL' },
+  settings: SQL_SETTINGS,
 
   async open(path, settings) {
     const db = new Database(path, { fileMustExist: !settings.create, timeout: BUSY_TIMEOUT_MS })
-    prepare(db, settings)
-    return sqlConnection(driverOf(db), settings)
+    setUpSqlite(db, settings)
+    return sqlConnection(db, settings, DRIVER)
   },
-}
-
-function prepare(db: Database.Database, settings: OpenSettings): void {
-  db.pragma('journal_mode = WAL')
-  db.pragma(`synchronous = ${settings.synchronous}`)
-  if (settings.autoCheckpoint !== undefined) db.pragma(`wal_autocheckpoint = ${settings.autoCheckpoint}`)
-  if (settings.create) db.exec(createTable(settings, ' WITHOUT ROWID'))
-}
-
-function driverOf(db: Database.Database): SqlDriver {
-  return {
-    exec: (sql) => db.exec(sql),
-    run(sql) {
-      const statement = db.prepare(sql)
-      return (key, value) => statement.run(key, value)
-    },
-    get(sql) {
-      const statement = db.prepare<[string], Uint8Array>(sql).pluck()
-      return (key) => statement.get(key)
-    },
-    iterate(sql) {
-      const statement = db.prepare<(string | number)[], SqlRow>(sql)
-      return (...values) => statement.iterate(...values)
-    },
-    isBusy: (error) => error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY'),
-    close: () => db.close(),
-  }
 }

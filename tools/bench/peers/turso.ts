@@ -4,16 +4,24 @@
  */
 import { Database } from '@tursodatabase/database/compat'
 import { BUSY_TIMEOUT_MS, type Peer } from './peer.js'
-import { createTable, type SqlDriver, type SqlRow, sqlConnection } from './sql.js'
+import { createTable, SQL_SETTINGS, type SqlDriver, sqlConnection } from './sql.js'
+
+const DRIVER: SqlDriver<ReturnType<Database['prepare']>> = {
+  getValue(statement) {
+    const value = statement.pluck(true)
+    return (key) => value.get(key) as Uint8Array | undefined
+  },
+  isBusy: (error) => error instanceof Error && /busy|locked/i.test(error.message),
+}
 
 export const turso: Peer = {
-  settings: { full: 'synchronous = FULL', normal: 'synchronous = NORMAL' },
+  settings: SQL_SETTINGS,
 
   async open(path, settings) {
     const db = new Database(path, { timeout: BUSY_TIMEOUT_MS })
     db.exec(`PRAGMA synchronous = ${settings.synchronous}`)
     if (settings.create) db.exec(createTable(settings))
-    const connection = sqlConnection(driverOf(db), settings)
+    const connection = sqlConnection(db, settings, DRIVER)
     if (!settings.create) return connection
     // The others copy their log when they close a database; left to itself, this one would read the rows from it for ever.
     return {
@@ -24,24 +32,4 @@ export const turso: Peer = {
       },
     }
   },
-}
-
-function driverOf(db: Database): SqlDriver {
-  return {
-    exec: (sql) => db.exec(sql),
-    run(sql) {
-      const statement = db.prepare(sql)
-      return (key, value) => statement.run(key, value)
-    },
-    get(sql) {
-      const statement = db.prepare(sql).pluck(true)
-      return (key) => statement.get(key) as Uint8Array | undefined
-    },
-    iterate(sql) {
-      const statement = db.prepare(sql)
-      return (...values) => statement.iterate(...values) as Iterable<SqlRow>
-    },
-    isBusy: (error) => error instanceof Error && /busy|locked/i.test(error.message),
-    close: () => db.close(),
-  }
 }
