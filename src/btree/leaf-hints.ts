@@ -26,6 +26,7 @@ const LOOKUPS_MIN = 3
 
 /** Of memory; an entry of usual size lies on two or three. */
 const LINE_BYTES = 64
+const LINES_AHEAD = 2
 
 /** Looks a record up by its hint. False says nothing. */
 export function findRecordByHint(
@@ -37,6 +38,7 @@ export function findRecordByHint(
 ): boolean {
   if (!hints.find(key.hash(root), root) || !pages.ownsHinted()) return false
   const { whole, cellStart } = hints
+  keepReadAhead(linesAfter(hints, pages))
   const length = getVarint(whole, cellStart)
   const start = cellStart + varintSize(whole, cellStart)
   if (start + length > hints.pageStart + pages.usableSize) return false
@@ -61,6 +63,7 @@ export function findRowByHint(
 ): boolean {
   if (!hints.find(hashInteger(rowid, root), root) || !pages.ownsHinted()) return false
   const { whole, cellStart } = hints
+  keepReadAhead(linesAfter(hints, pages))
   const length = getVarint(whole, cellStart)
   const rowidAt = cellStart + varintSize(whole, cellStart)
   if (getRowid(whole, rowidAt) !== rowid) return false
@@ -88,11 +91,18 @@ export function readAheadByHint(pages: PageReader, root: PageNumber, keys: reado
   for (let i = 0; i < count; i++) if (keys[i]!.hasHash) sum ^= hints.touch(keys[i]!.hash(root))
   for (let i = 0; i < count; i++) {
     if (!keys[i]!.hasHash || !hints.find(keys[i]!.hash(root), root)) continue
-    const { whole, cellStart, pageStart } = hints
-    // Not past the page: behind the last one of a file, a map must not be touched (MAP-1).
-    sum ^= whole[cellStart]! ^ whole[Math.min(cellStart + LINE_BYTES, pageStart + pages.usableSize - 1)]!
+    sum ^= hints.whole[hints.cellStart]! ^ linesAfter(hints, pages)
   }
   keepReadAhead(sum)
+}
+
+/** Reads the lines behind that on which the cell begins: they are waited for together with it, not one after the other. */
+function linesAfter({ whole, cellStart, pageStart }: EntryHints, { usableSize }: PageReader): number {
+  // Not past the page: behind the last one of a file, a map must not be touched (MAP-1).
+  const last = pageStart + usableSize - 1
+  let sum = 0
+  for (let i = 1; i <= LINES_AHEAD; i++) sum ^= whole[Math.min(cellStart + i * LINE_BYTES, last)]!
+  return sum
 }
 
 /**
