@@ -249,6 +249,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'those behind a batch whose sync failed are told that they are committed',
     invariant: 'TXN-8',
+    isRare: true,
     groups: true,
     edits: [{ file: GROUP_COMMIT, from: 'if (!waiting.isCancelled) waiting.outcome = { error };', to: '{}' }],
   },
@@ -273,6 +274,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'frames whose sync failed stay readable in the log',
     invariant: 'DUR-3',
+    isRare: true,
     groups: true,
     edits: [
       {
