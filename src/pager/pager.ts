@@ -3,7 +3,7 @@
  * log with the pages of the maps.
  */
 import { corrupt, unsupported } from '../errors.js'
-import { decodeFileHeader } from '../format/index.js'
+import { decodeFileHeader, type FileHeader } from '../format/index.js'
 import { frameNumber, pageNumber } from '../units.js'
 import { type HandedState, type Snapshot, Snapshots, type StateName, type Wal } from '../wal/index.js'
 import type { Page } from './page.js'
@@ -124,7 +124,7 @@ export class Pager {
   verify({ readOnly }: { readonly readOnly: boolean }): void {
     const held = this.acquire()
     try {
-      if (readOnly) decodeFileHeader(held.pages.page(PAGE_ONE).bytes, this.#source.mainPath)
+      if (readOnly) this.#assertSameLayout(decodeFileHeader(held.pages.page(PAGE_ONE).bytes, this.#source.mainPath))
       else this.#assertWritable(held.pages)
     } finally {
       this.release(held)
@@ -136,13 +136,17 @@ export class Pager {
     this.#assertPlausibleLength(pages)
     const pageOne = pages.page(PAGE_ONE)
     if (pageOne === this.#writablePageOne) return
-    const { mainPath, usableSize } = this.#source
+    const { mainPath } = this.#source
     const header = decodeFileHeader(pageOne.bytes, mainPath)
     if (header.readOnlyReason !== null) throw unsupported(`${mainPath}: writing with ${header.readOnlyReason}`)
-    if (header.pageSize !== pages.pageSize || header.usableSize !== usableSize) {
-      throw unsupported(`${mainPath}: another layout of pages than when it was opened; open it again`)
-    }
+    this.#assertSameLayout(header)
     this.#writablePageOne = pageOne
+  }
+
+  #assertSameLayout(newest: FileHeader): void {
+    const { mainPath, pageSize, usableSize } = this.#source
+    if (newest.pageSize === pageSize && newest.usableSize === usableSize) return
+    throw unsupported(`${mainPath}: another layout of pages than when it was opened; open it again`)
   }
 
   /** A commit takes over the page count that it finds: with a wrong one it would make damage out of what can be repaired. */

@@ -51,6 +51,11 @@ export class SimulatedDurable<T> {
     return last === undefined ? this.#durable : last.value
   }
 
+  /** A sync of the newest value has failed. */
+  get isInDoubt(): boolean {
+    return this.#given.at(-1)?.isLost === true
+  }
+
   give(value: T, moment: number): void {
     this.#given.push({ moment, value, isLost: false })
   }

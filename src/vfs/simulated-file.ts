@@ -15,6 +15,8 @@ export class SimulatedFile implements VfsFile {
   readonly #process: SimulatedVfs
   readonly #inode: SimulatedInode
   readonly #closed: () => void
+  /** Failed syncs of the file that this description has been told of, or that were before it. */
+  #failedSyncs: number
   #isOpen = true
 
   /** @param closed told when the file is closed */
@@ -23,6 +25,7 @@ export class SimulatedFile implements VfsFile {
     this.#process = process
     this.#inode = inode
     this.#closed = closed
+    this.#failedSyncs = inode.failedSyncs
   }
 
   size(): number {
@@ -51,23 +54,28 @@ export class SimulatedFile implements VfsFile {
   }
 
   async datasync(): Promise<void> {
-    const sync = this.#beginSync()
-    await Promise.resolve()
-    sync()
+    const endSync = this.#beginSync()
+    await this.#process.event('datasync')
+    endSync()
   }
 
   datasyncSync(): void {
     this.#beginSync()()
   }
 
-  /** @returns what ends it: what was written since it began is not covered */
+  /** @returns what ends it: what was written since it began is not covered, unless it fails */
   #beginSync(): () => void {
     const { disk } = this.#process.machine
     const details = { operation: 'datasync', path: this.path } as const
     this.#assertOpen()
-    this.#process.before(details, () => this.#inode.failSync(disk.tick()))
+    const fault = this.#process.before(details)
     const moment = disk.tick()
     return () => {
+      if (fault !== undefined) this.#inode.failSync(disk.tick())
+      if (this.#inode.failedSyncs > this.#failedSyncs) {
+        this.#failedSyncs = this.#inode.failedSyncs
+        throw this.#process.failure(details, fault ?? { code: 'EIO' })
+      }
       // A process that is killed does not take back the order it has given to the disk.
       this.#inode.sync(moment)
       this.#process.after(details)

@@ -32,11 +32,17 @@ export class SimulatedInode {
   readonly #sectors = new Map<number, SimulatedDurable<Sector>>()
   readonly #length = new SimulatedDurable(0)
   readonly #cuts: Cut[] = []
+  #failedSyncs = 0
   #size = 0
   #isMemory = false
 
   get size(): number {
     return this.#size
+  }
+
+  /** How many there were: the system tells each descriptor that was open then, at its next sync. */
+  get failedSyncs(): number {
+    return this.#failedSyncs
   }
 
   read(target: Uint8Array, offset: number): number {
@@ -48,6 +54,8 @@ export class SimulatedInode {
   write(bytes: Uint8Array, offset: number, moment: number): void {
     if (bytes.length === 0) return
     if (offset + bytes.length > this.#size) this.#resize(offset + bytes.length, moment)
+    // After a failed sync: what is written anew, and synced, takes the length with it.
+    else if (this.#length.isInDoubt) this.#length.give(this.#size, moment)
     this.#live.set(bytes, offset)
     this.#remember(offset, offset + bytes.length, moment)
   }
@@ -74,6 +82,7 @@ export class SimulatedInode {
   }
 
   failSync(moment: number): void {
+    this.#failedSyncs++
     this.#length.failSync(moment)
     for (const sector of this.#sectors.values()) sector.failSync(moment)
   }

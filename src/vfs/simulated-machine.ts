@@ -2,6 +2,7 @@
  * A simulated machine: one disk, one clock, one source of random numbers, and a hook that sees every call of its
  * virtual processes (`SimulatedVfs`) before and after it takes place. The hook is where a test makes calls fail, kills
  * processes, cuts the power, and lets another process run: calls are the only points at which processes take turns.
+ * What a process waits for on its event loop ends when `events` says so.
  *
  * Nothing here asks the real system for anything, so the same seed gives the same run. The clock moves a little with
  * every call, and by as much as anyone waits.
@@ -70,12 +71,19 @@ export class ProcessKilled extends Error {
 /** Returns a fault (only before a call) to make the call fail; whatever it throws is thrown by the call. */
 export type SimulatedHook = (step: SimulatedStep) => SimulatedFault | undefined
 
+/** What a virtual process waits for on its event loop, while other code of it runs. */
+export type SimulatedEvent = 'datasync' | 'delay' | 'endOfTurn'
+
+/** Decides when such a wait is over: calls `end` then, or never if the process is gone by that time. */
+export type SimulatedEvents = (process: SimulatedVfs, event: SimulatedEvent, end: () => void) => void
+
 const STEP_MS = 0.001
 
 export class SimulatedMachine {
   readonly disk: SimulatedDisk
   readonly random: RandomNumbers
   hook: SimulatedHook
+  events: SimulatedEvents = (_process, _event, end) => setImmediate(end)
   /** Of the process that comes next. */
   nextPid = 1
   #nowMs = 0

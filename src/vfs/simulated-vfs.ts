@@ -8,7 +8,13 @@
 import { EndmarkError, ioError } from '../errors.js'
 import { SimulatedFile } from './simulated-file.js'
 import { SimulatedInode } from './simulated-inode.js'
-import { ProcessKilled, type SimulatedFault, type SimulatedMachine, type SimulatedStep } from './simulated-machine.js'
+import {
+  ProcessKilled,
+  type SimulatedEvent,
+  type SimulatedFault,
+  type SimulatedMachine,
+  type SimulatedStep,
+} from './simulated-machine.js'
 import type { OpenFileOptions, ThreadIdentity, Vfs } from './vfs.js'
 
 /** A step as its caller tells it. */
@@ -41,20 +47,27 @@ export class SimulatedVfs implements Vfs {
    * @param failed what a fault has done to the disk
    */
   step<T>(details: StepDetails, call: () => T, failed: (fault: SimulatedFault) => void = () => {}): T {
-    this.before(details, failed)
+    const fault = this.before(details)
+    if (fault !== undefined) {
+      failed(fault)
+      throw this.failure(details, fault)
+    }
     const result = call()
     this.after(details)
     return result
   }
 
-  before(details: StepDetails, failed: (fault: SimulatedFault) => void): void {
+  /** @returns how the operation is to fail, if it is */
+  before(details: StepDetails): SimulatedFault | undefined {
     this.#assertAlive()
     this.machine.pass(0)
     const fault = this.machine.hook({ when: 'before', process: this, ...details })
     this.#assertAlive()
-    if (fault === undefined) return
-    failed(fault)
-    throw ioError(details.operation, details.path, systemError(fault.code))
+    return fault
+  }
+
+  failure({ operation, path }: StepDetails, { code }: SimulatedFault): EndmarkError {
+    return ioError(operation, path, systemError(code))
   }
 
   after(details: StepDetails): void {
@@ -131,9 +144,15 @@ export class SimulatedVfs implements Vfs {
     return { pid: this.#pid, thread: 0 }
   }
 
+  /** Not a step, but an event: what waits on the event loop makes no call that could fail. */
   async delay(milliseconds: number): Promise<void> {
-    this.delaySync(milliseconds)
-    await new Promise((resolve) => setImmediate(resolve))
+    await this.event('delay')
+    this.machine.pass(milliseconds)
+  }
+
+  /** Resolves when the machine says that it is over. */
+  event(event: SimulatedEvent): Promise<void> {
+    return new Promise((resolve) => this.machine.events(this, event, resolve))
   }
 
   /** Nobody tends a virtual process: what it wants done from time to time is not. */
@@ -146,7 +165,7 @@ export class SimulatedVfs implements Vfs {
   }
 
   endOfTurn(callback: () => void): void {
-    setImmediate(() => {
+    this.machine.events(this, 'endOfTurn', () => {
       if (!this.#isKilled) callback()
     })
   }

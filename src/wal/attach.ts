@@ -10,7 +10,7 @@
  * any number of processes may create it at once and no crash leaves half a header behind.
  */
 import { assert } from '../assert.js'
-import { unsupported } from '../errors.js'
+import { EndmarkError, unsupported } from '../errors.js'
 import {
   countChange,
   DMS_LOCK_BYTE,
@@ -26,6 +26,7 @@ import {
 import type { Synchronous } from '../units.js'
 import { type Blocking, datasyncStep, runSync, type Vfs, type VfsFile, waitFor } from '../vfs/index.js'
 import { backfillAll } from './checkpoint.js'
+import { headerInLog } from './header-in-log.js'
 import { MainLock } from './main-lock.js'
 import { removeReaderRegistry } from './reader-registry.js'
 import { Wal } from './wal.js'
@@ -121,7 +122,7 @@ function createDatabase(path: string, { vfs, pageSize }: AttachOptions): void {
 /** Checks the main file and brings it into WAL mode, if it may be written. */
 function* adoptMain(main: VfsFile, mainLock: MainLock, options: AttachOptions): Blocking<FileHeader> {
   if (main.size() === 0 && options.create && !options.readOnly) yield* fillEmptyFile(main, mainLock, options)
-  const header = readHeader(main)
+  const header = readNewestHeader(main, options.vfs)
   if (header.isWal) refuseHotJournal(main, options.vfs)
   if (options.readOnly) {
     if (!header.isWal)
@@ -134,6 +135,33 @@ function* adoptMain(main: VfsFile, mainLock: MainLock, options: AttachOptions): 
   if (header.isWal) return header
   yield* switchToWal(main, mainLock, options)
   return readHeader(main)
+}
+
+/**
+ * Of the main file, unless that cannot be right and the log has one. A page size that could be right counts: with pages of another
+ * size the log is rather one of another database.
+ */
+function readNewestHeader(main: VfsFile, vfs: Vfs): FileHeader {
+  const path = `${main.path}-wal`
+  // A log beside an empty file belongs to a database that is gone.
+  if (main.size() === 0 || isUsable(main) || !vfs.exists(path)) return readHeader(main)
+  const log = vfs.open(path, { readOnly: true })
+  try {
+    return headerInLog(new WalFile(log, vfs, folderOf(main.path)), main.path) ?? readHeader(main)
+  } finally {
+    log.close()
+  }
+}
+
+/** Whether the header of the main file is one to read and write by. */
+function isUsable(main: VfsFile): boolean {
+  try {
+    const { isWal, readOnlyReason } = readHeader(main)
+    return isWal && readOnlyReason === null
+  } catch (error) {
+    if (error instanceof EndmarkError && error.code !== 'ENDMARK_IO') return false
+    throw error
+  }
 }
 
 function readHeader(main: VfsFile): FileHeader {

@@ -22,6 +22,7 @@ import {
 } from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import type { Wal } from './wal.js'
+import type { WalFile } from './wal-file.js'
 
 const READ_SIZE_BYTES = 1 << 20
 
@@ -84,9 +85,19 @@ interface ValidFrame {
   readonly sums: WalChecksum
 }
 
-/** The frames of the log up to the first that does not verify; the yielded object is reused. */
+/**
+ * The frames of the log up to the first that does not verify; the yielded object is reused.
+ * @throws ENDMARK_CORRUPT if they are of pages of another size than the main file has
+ */
 export function* validFrames(wal: Wal, logHeader: WalHeader): Generator<ValidFrame> {
-  const { log } = wal
+  for (const valid of framesOf(wal.log, logHeader)) {
+    if (logHeader.pageSize !== wal.pageSize) throw wal.otherPageSize(logHeader.pageSize)
+    yield valid
+  }
+}
+
+/** The same of a log for itself. */
+export function* framesOf(log: WalFile, logHeader: WalHeader): Generator<ValidFrame> {
   const { pageSize } = logHeader
   const sums = new WalChecksum(logHeader.isBigEndian)
   sums.set(logHeader.checksum1, logHeader.checksum2)
@@ -99,7 +110,6 @@ export function* validFrames(wal: Wal, logHeader: WalHeader): Generator<ValidFra
     const frameCount = Math.floor(readBytes / frameSize)
     for (let i = 0; i < frameCount; i++) {
       if (!verifyFrame(buffer, i * frameSize, pageSize, logHeader, sums, fields)) return
-      if (pageSize !== wal.pageSize) throw wal.otherPageSize(pageSize)
       yield { frame: frameNumber(first + i), fields, sums }
     }
     if (frameCount < framesPerRead) return

@@ -1,13 +1,13 @@
 /**
  * A virtual process that joins a database, commits, reads, checkpoints and leaves, each as steps that a schedule
- * drives (`Blocking`). Pages 2 and up hold one number each, that of the commit that wrote them, and words made of it: a
- * page that is torn or of two commits shows.
+ * drives (`Blocking`).
  *
- * Commits are what `GroupCommit` does, by the same parts in the same order, in steps; or its own blocking form.
+ * Commits are what `GroupCommit` does, by the same parts in the same order, in steps; or its own blocking form. A process whose
+ * commits are grouped leaves them to `GroupCommit` altogether (`grouped-commits.ts`).
  */
-import type { HeldPages, PageReader, Pager, PageWriter, WritePages } from '../../src/pager/index.js'
+import type { HeldPages, Pager, WritePages } from '../../src/pager/index.js'
 import type { GroupCommit } from '../../src/txn/index.js'
-import { pageNumber, type Synchronous } from '../../src/units.js'
+import type { Synchronous } from '../../src/units.js'
 import type { SimulatedVfs } from '../../src/vfs/simulated-vfs.js'
 import {
   type Attachment,
@@ -22,14 +22,14 @@ import {
 import { Connection } from '../support/connection.js'
 import type { Random } from '../support/random.js'
 import type { CommitModel } from './commit-model.js'
+import { GroupedCommits, type Grouping } from './grouped-commits.js'
+import { changePages, readNumber, stateOf } from './numbered-pages.js'
 import { restartWithoutCkpt, trustSalts } from './old-sqlite.js'
 import { PATH } from './simulated-database.js'
 import { type WatchCounts, Watcher } from './watcher.js'
 
 const PAGE_SIZE = 512
 const TIMEOUT_MS = 3
-/** Pages 2 to this one. */
-const PAGES_MAX = 10
 
 /** Which processes of a run behave like a SQLite before 3.51.3: one kind at most, since both together lose commits. */
 export type Foreign = 'nobody' | 'writers' | 'checkpointers'
@@ -47,6 +47,12 @@ export interface World {
   readonly watched: WatchCounts
   /** Number of the next commit. */
   nextCommit: number
+  /** How processes group their commits, if some do. */
+  readonly grouping: Grouping | null
+  /** Told of what is found to be wrong where nobody would hear of a throw. */
+  readonly fail: (error: unknown) => void
+  /** Whether the power is cut: what comes to an end now says nothing. */
+  readonly isDown: () => boolean
 }
 
 interface HeldState {
@@ -61,6 +67,8 @@ export class Actor {
   readonly #pager: Pager
   readonly #appender: LogAppender
   readonly #commits: GroupCommit
+  /** Set if the commits of this process are grouped. */
+  readonly grouped: GroupedCommits | null
   readonly #snapshots: HeldState[] = []
   readonly #watcher: Watcher
 
@@ -73,6 +81,8 @@ export class Actor {
     this.#commits = commits
     this.#appender = new LogAppender(attachment.wal)
     const { wal } = attachment
+    const isGrouped = world.grouping !== null && world.random.below(4) > 0
+    this.grouped = isGrouped ? new GroupedCommits(vfs, world, { wal, pager }) : null
     this.#watcher = new Watcher({
       wal,
       pager,
@@ -81,6 +91,11 @@ export class Actor {
       counts: world.watched,
       deaths: () => world.deaths,
     })
+  }
+
+  /** The log could not be made durable: whoever wants to write opens the database again. */
+  get hasFailed(): boolean {
+    return this.#attachment.wal.hasFailed
   }
 
   /** Looks for the next commit. */
@@ -116,8 +131,9 @@ export class Actor {
       return begun
     }
     const pages = this.#pager.beginWrite({ pages: random.pick([2, 1000]), spill })
+    let state: string | null = null
     try {
-      const state = this.#change(pages, synchronous)
+      state = this.#change(pages, synchronous)
       const dirty = pages.finish()
       const batch = { pages: dirty, pageCount: pages.pageCount, synchronous }
       const written = yield* appender.write(batch, { before: null, spill: spills[0] ?? null })
@@ -125,30 +141,44 @@ export class Actor {
       appender.publish(written)
       if (!this.vfs.isKilled) model.acknowledge(state, synchronous)
       this.#pager.endWrite(dirty)
+    } catch (error) {
+      this.#failed(state)
+      throw error
     } finally {
       pages.close()
     }
   }
 
   commitBlocking(synchronous: Synchronous): void {
-    const state = this.#commits.runSync((pages) => this.#change(pages, synchronous), { synchronous })
-    if (!this.vfs.isKilled) this.#world.model.acknowledge(state, synchronous)
+    if (this.grouped !== null) {
+      this.grouped.commitBlocking(synchronous)
+      return
+    }
+    let state: string | null = null
+    const work = (pages: WritePages) => {
+      state = this.#change(pages, synchronous)
+      return state
+    }
+    try {
+      const committed = this.#commits.runSync(work, { synchronous })
+      if (!this.vfs.isKilled) this.#world.model.acknowledge(committed, synchronous)
+    } catch (error) {
+      this.#failed(state)
+      throw error
+    }
+  }
+
+  /** A commit has thrown; `state`: what it would have made, if it came so far. */
+  #failed(state: string | null): void {
+    if (state !== null && !this.vfs.isKilled && !this.#world.isDown()) this.#world.model.reject(state)
   }
 
   /** Writes some pages. @requires lock WRITE. @returns the state they make */
   #change(pages: WritePages, synchronous: Synchronous): string {
     const { model, random } = this.#world
     model.observe(stateOf(pages), model.newest)
-    const commit = this.#world.nextCommit++
-    if (pages.pageCount < PAGES_MAX && (pages.pageCount < 4 || random.below(6) === 0)) pages.grow()
-    const last = pages.pageCount
-    fill(pages, last, readNumber(pages, last) || commit)
-    for (let count = random.below(last - 1) + 1; count > 0; count--) {
-      fill(pages, random.between(2, last), commit)
-      pages.relieve()
-    }
-    const state = stateOf(pages)
-    model.begin(state, synchronous, () => this.vfs.isKilled)
+    const state = changePages(pages, this.#world.nextCommit++, random)
+    model.begin(state, { synchronous, isOrphan: () => this.vfs.isKilled })
     return state
   }
 
@@ -201,35 +231,6 @@ export class Actor {
   leave(): void {
     this.#letGo(this.#snapshots.length)
     const failure = detach(this.#attachment, 'full')
-    if (failure !== null) throw failure
+    if (failure !== null && !this.hasFailed) throw failure
   }
-}
-
-function fill(pages: PageWriter, number: number, value: number): void {
-  const { bytes } = pages.writable(pageNumber(number))
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let at = 0; at < bytes.length; at += 4) view.setUint32(at, wordAt(at, value))
-}
-
-/**
- * The number itself, then words that look random. Not the same number over and over: where few of its bits are set, the
- * checksum of the log is the same for zeros, and a torn frame passes for a whole one.
- */
-function wordAt(at: number, value: number): number {
-  return at === 0 || value === 0 ? value : Math.imul(value + at, 0x9e3779b1) ^ Math.imul(value, 0x85ebca6b)
-}
-
-/** The numbers in pages 2 and up. @throws if a page is not all of one commit */
-function stateOf(pages: PageReader): string {
-  return Array.from({ length: pages.pageCount - 1 }, (_, i) => readNumber(pages, i + 2)).join()
-}
-
-function readNumber(pages: PageReader, number: number): number {
-  const { bytes } = pages.page(pageNumber(number))
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const value = view.getUint32(0)
-  for (let at = 4; at < bytes.length; at += 4) {
-    if (view.getUint32(at) !== wordAt(at, value) >>> 0) throw new Error(`page ${number} is not all of commit ${value}`)
-  }
-  return value
 }

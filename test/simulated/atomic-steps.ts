@@ -5,8 +5,8 @@
 
 export type AtomicOperation = 'load' | 'store'
 
-/** Runs `work` with `step` called before each load and store; what it throws is thrown by them. */
-export function withAtomicSteps<T>(step: (operation: AtomicOperation) => void, work: () => T): T {
+/** Calls `step` before each load and store; what it throws is thrown by them. @returns what ends that */
+export function stepAtomics(step: (operation: AtomicOperation) => void): () => void {
   const { load, store } = Atomics
   // One signature stands for the overloads of both: what is passed on is passed on as it came.
   const stepped =
@@ -16,9 +16,7 @@ export function withAtomicSteps<T>(step: (operation: AtomicOperation) => void, w
       return call(...parameters)
     }
   Object.assign(Atomics, { load: stepped('load', load), store: stepped('store', store) })
-  try {
-    return work()
-  } finally {
+  return () => {
     Object.assign(Atomics, { load, store })
   }
 }

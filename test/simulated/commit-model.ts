@@ -5,21 +5,42 @@
  * A state in doubt becomes one of the chain when somebody sees it, or its commit is acknowledged; when another commit
  * is acknowledged instead, nobody sees it any more; but as long as that other one is not durable, a power loss may take
  * it away and bring to light, in its place, the frames of a writer that had died before.
+ *
+ * A state may be made of one that is itself in doubt, by a batch that is prepared behind another (TXN-8): they join the chain in
+ * this order, and where the first one does not, neither does the second.
  */
 import type { Synchronous } from '../../src/units.js'
 
 interface InDoubt {
   readonly state: string
+  /** What it was made of: the newest state, or another one in doubt. */
+  readonly base: string
   readonly isDurable: boolean
   /** Whether its writer has died. */
   readonly isOrphan: () => boolean
 }
 
+/** A commit under way. */
+export interface BegunCommit {
+  readonly synchronous: Synchronous
+  /** Whether its writer has died. */
+  readonly isOrphan: () => boolean
+  /** The state in doubt that it was made of; the newest if not given. */
+  readonly base?: string
+}
+
+/** States that only a power loss can bring to light, made one of the other, the first one of the state at `base`. */
+interface Overwritten {
+  readonly path: readonly string[]
+  readonly base: number
+}
+
 export class CommitModel {
   #chain: string[]
+  /** What a state was made of stands before it. */
   #inDoubt: InDoubt[] = []
-  /** States of dead writers that a later commit has overwritten, and the index of the state each was made of. */
-  #overwritten: { readonly state: string; readonly base: number }[] = []
+  /** Of dead writers, or of failed syncs, that a later commit has taken the place of. */
+  #overwritten: Overwritten[] = []
   /** The first state of the chain that a power loss may leave. */
   #durable = 0
 
@@ -32,15 +53,26 @@ export class CommitModel {
     return this.#chain.length - 1
   }
 
-  /** The commit under way will make this of the newest state. @requires WRITE */
-  begin(state: string, synchronous: Synchronous, isOrphan: () => boolean): void {
-    this.#inDoubt.push({ state, isDurable: synchronous === 'full', isOrphan })
+  /** The commit under way will make this of the newest state, or of one in doubt. @requires WRITE */
+  begin(state: string, { synchronous, isOrphan, base = this.#last }: BegunCommit): void {
+    this.#inDoubt.push({ state, base, isDurable: synchronous === 'full', isOrphan })
   }
 
   acknowledge(state: string, synchronous: Synchronous): void {
     // Others may have seen it, and gone on from there, before its writer comes to say so.
     this.observe(state, 0)
     if (synchronous === 'full') this.#durable = Math.max(this.#durable, this.#chain.lastIndexOf(state))
+  }
+
+  /**
+   * The commit has failed, and with it those made of its state: only a power loss may still bring them to light (DUR-3).
+   * @throws if somebody has seen it
+   */
+  reject(state: string): void {
+    if (this.#chain.includes(state)) throw new Error(`${this.#describe(state)} was rejected`)
+    const gone = this.#inDoubt.filter((inDoubt) => this.#pathTo(inDoubt.state)?.some((step) => step.state === state))
+    for (const { state: other } of gone) this.#overwrite(other)
+    this.#inDoubt = this.#inDoubt.filter((inDoubt) => !gone.includes(inDoubt))
   }
 
   /** @throws unless this is a committed state that is not older than `since` */
@@ -67,8 +99,10 @@ export class CommitModel {
     this.assertRecoverable(state)
     const index = this.#chain.lastIndexOf(state)
     if (index < 0) {
-      this.#chain.length = (this.#findOverwritten(state)?.base ?? this.newest) + 1
-      this.#chain.push(state)
+      const inDoubt = this.#pathTo(state)?.map((step) => step.state)
+      const { path, base } = this.#findOverwritten(state) ?? { path: inDoubt!, base: this.newest }
+      this.#chain.length = base + 1
+      this.#chain.push(...path)
     } else {
       this.#chain.length = index + 1
     }
@@ -77,21 +111,49 @@ export class CommitModel {
     this.#durable = this.newest
   }
 
-  #findOverwritten(state: string) {
-    return this.#overwritten.find((other) => other.state === state && other.base >= this.#durable)
+  get #last(): string {
+    return this.#chain.at(-1)!
+  }
+
+  #findOverwritten(state: string): Overwritten | undefined {
+    return this.#overwritten.find(({ path, base }) => path.at(-1) === state && base >= this.#durable)
+  }
+
+  #overwrite(state: string): void {
+    const path = this.#pathTo(state)!.map((step) => step.state)
+    this.#overwritten.push({ path, base: this.newest })
+  }
+
+  /** The states in doubt from the newest one to this. */
+  #pathTo(state: string): readonly InDoubt[] | null {
+    const found = this.#inDoubt.find((inDoubt) => inDoubt.state === state)
+    if (found === undefined) return null
+    if (found.base === this.#last) return [found]
+    const before = this.#pathTo(found.base)
+    return before === null ? null : [...before, found]
   }
 
   #adopt(state: string): boolean {
-    if (this.#chain.at(-1) === state) return true
-    const found = this.#inDoubt.find((inDoubt) => inDoubt.state === state)
-    if (found === undefined) return false
-    for (const other of this.#inDoubt)
-      if (other !== found) this.#overwritten.push({ state: other.state, base: this.newest })
-    this.#chain.push(state)
-    this.#inDoubt = []
-    // What a living writer shows is as durable as its mode asks (TXN-3). Of a dead one, a recovery shows what it finds.
-    if (found.isDurable && !found.isOrphan()) this.#durable = this.newest
+    if (this.#last === state) return true
+    const path = this.#pathTo(state)
+    if (path === null) return false
+    for (const step of path) this.#adoptNext(step)
     return true
+  }
+
+  /** A state in doubt that was made of the newest one becomes that. */
+  #adoptNext(next: InDoubt): void {
+    const [goOn, end] = [[] as InDoubt[], [] as InDoubt[]]
+    for (const other of this.#inDoubt) {
+      if (other === next) continue
+      if (this.#pathTo(other.state)!.includes(next)) goOn.push(other)
+      else end.push(other)
+    }
+    for (const other of end) this.#overwrite(other.state)
+    this.#chain.push(next.state)
+    this.#inDoubt = goOn
+    // What a living writer shows is as durable as its mode asks (TXN-3). Of a dead one, a recovery shows what it finds.
+    if (next.isDurable && !next.isOrphan()) this.#durable = this.newest
   }
 
   #describe(state: string): string {

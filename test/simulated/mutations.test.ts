@@ -31,6 +31,7 @@ for (const mutation of MUTATIONS.filter(({ isRare = false }) => IS_FULL || !isRa
       String(first),
       String(RUNS_MAX),
       ...(mutation.watches === true ? ['watches'] : []),
+      ...(mutation.groups === true ? ['groups'] : []),
     ])
     const { runs, seed, error } = JSON.parse(stdout) as Found
     t.log(`ENDMARK_TEST_SEED=${seed ?? first}: found in run ${runs}: ${error}`)

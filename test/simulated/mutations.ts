@@ -18,8 +18,11 @@ export interface Mutation {
   readonly isRare?: boolean
   /** Only schedules in which processes watch find it. */
   readonly watches?: boolean
+  /** Only schedules in which processes group their commits find it. */
+  readonly groups?: boolean
 }
 
+const GROUP_COMMIT = 'txn/group-commit.js'
 const NO_SYNC = "if (batch.synchronous !== 'full' && batch.synchronous !== 'extra') return;"
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -227,6 +230,81 @@ export const MUTATIONS: readonly Mutation[] = [
         file: 'wal/log-restart.js',
         from: 'index.backfill = NO_FRAME;',
         to: 'index.backfill = index.backfillAttempted = NO_FRAME;',
+      },
+    ],
+  },
+  {
+    title: 'the batch behind one whose sync failed is published all the same',
+    invariant: 'TXN-8',
+    groups: true,
+    edits: [
+      {
+        file: GROUP_COMMIT,
+        from: 'if (!waiting.isCancelled) waiting.outcome = { error };',
+        to: '{} if (next.written !== null) this.#appender.publish(next.written);',
+      },
+      { file: 'wal/log-append.js', from: 'assert(wal.header.endMark === first - 1,', to: 'assert(true,' },
+    ],
+  },
+  {
+    title: 'those behind a batch whose sync failed are told that they are committed',
+    invariant: 'TXN-8',
+    isRare: true,
+    groups: true,
+    edits: [{ file: GROUP_COMMIT, from: 'if (!waiting.isCancelled) waiting.outcome = { error };', to: '{}' }],
+  },
+  {
+    title: 'the batch behind another is published without a sync of its own',
+    invariant: 'TXN-3',
+    groups: true,
+    edits: [
+      {
+        file: GROUP_COMMIT,
+        from: 'batch = next; syncing = this.#startSync(next);',
+        to: 'batch = next; syncing = DONE;',
+      },
+    ],
+  },
+  {
+    title: 'a batch behind another is made of the newest state that is published',
+    invariant: 'TXN-8',
+    groups: true,
+    edits: [{ file: GROUP_COMMIT, from: 'this.#pager.beginBehind(before.pages, limit)', to: 'this.#begin(limit)' }],
+  },
+  {
+    title: 'frames whose sync failed stay readable in the log',
+    invariant: 'DUR-3',
+    isRare: true,
+    groups: true,
+    edits: [
+      {
+        file: 'wal/log-append.js',
+        from: 'yield* this.#wal.syncLog(options); } catch (error) { this.#eraseFrame(batch.first);',
+        to: 'yield* this.#wal.syncLog(options); } catch (error) {',
+      },
+    ],
+  },
+  {
+    title: 'a transaction that throws is not undone',
+    invariant: 'TXN-1',
+    groups: true,
+    edits: [
+      {
+        file: 'txn/waiting-commit.js',
+        from: 'pages.rollback(); waiting.outcome = { error };',
+        to: 'pages.release(); waiting.outcome = { error };',
+      },
+    ],
+  },
+  {
+    title: 'those who came while a batch was published are forgotten until somebody else comes',
+    invariant: 'TXN-3',
+    groups: true,
+    edits: [
+      {
+        file: GROUP_COMMIT,
+        from: 'this.#running = null; if (this.#queue.length > 0) this.#schedule();',
+        to: 'this.#running = null;',
       },
     ],
   },

@@ -1,32 +1,53 @@
 /**
  * Random schedules of processes that commit, read, checkpoint, join, leave, are killed and lose power, against a model
- * (WAL-1 to WAL-6, SNAP-1 to SNAP-5, DUR-1, DUR-2, INDEX-1 to INDEX-3, WATCH-1, WATCH-2). ENDMARK_TEST_FULL=1 runs many more.
+ * (WAL-1 to WAL-6, SNAP-1 to SNAP-5, DUR-1 to DUR-3, INDEX-1 to INDEX-3, TXN-1, TXN-3, TXN-8, WATCH-1, WATCH-2).
+ * ENDMARK_TEST_FULL=1 runs many more.
  */
 import test from 'ava'
 import { testSeed } from '../support/random.js'
-import { hunt, Schedule } from './schedule.js'
+import { type Hunt, hunt, Schedule } from './schedule.js'
 
-const RUNS = process.env.ENDMARK_TEST_FULL === '1' ? 20_000 : 100
-const WATCH_RUNS = process.env.ENDMARK_TEST_FULL === '1' ? 5000 : 25
+const IS_FULL = process.env.ENDMARK_TEST_FULL === '1'
+const RUNS = IS_FULL ? 20_000 : 100
+const WATCH_RUNS = IS_FULL ? 5000 : 25
+const GROUP_RUNS = IS_FULL ? 5000 : 60
 
-test('no schedule loses a commit, shows half of one, or changes a snapshot', (t) => {
-  const { runs, counts, failure } = hunt(testSeed(), RUNS)
+function assertNothingFound({ failure }: Hunt): void {
+  if (failure === null) return
+  throw new Error(`ENDMARK_TEST_SEED=${failure.seed} repeats it: ${failure.error}`, { cause: failure.error })
+}
+
+// One after the other: they make a step of every atomic operation of this thread.
+test.serial('no schedule loses a commit, shows half of one, or changes a snapshot', async (t) => {
+  const found = await hunt(testSeed(), RUNS)
+  const { runs, counts } = found
   t.log({ runs, ...counts })
-  if (failure !== null) {
-    throw new Error(`ENDMARK_TEST_SEED=${failure.seed} repeats it: ${failure.error}`, { cause: failure.error })
-  }
+  assertNothingFound(found)
   t.true(counts.commits > runs && counts.kills > runs / 10 && counts.powerLosses > runs / 10)
 })
 
-test('the same seed gives the same run', (t) => {
-  for (let seed = 1; seed <= 5; seed++) t.deepEqual(new Schedule(seed).run(), new Schedule(seed).run())
+test.serial('no schedule loses a commit of a batch, shows part of one, or leaves a caller waiting', async (t) => {
+  const found = await hunt(testSeed(), GROUP_RUNS, { groups: true })
+  const { runs, counts } = found
+  t.log({ runs, ...counts })
+  assertNothingFound(found)
+  t.true(counts.commits > runs * 10 && counts.kills > runs / 10 && counts.powerLosses > runs / 10)
+  t.true(counts.failedSyncs > runs / 10)
 })
 
-test('no schedule hides a commit from a watch, or tells it of a page that was another', (t) => {
+test.serial('the same seed gives the same run', async (t) => {
+  for (let seed = 1; seed <= 5; seed++) {
+    for (const groups of [false, true]) {
+      t.deepEqual(await new Schedule(seed, { groups }).run(), await new Schedule(seed, { groups }).run())
+    }
+  }
+})
+
+test.serial('no schedule hides a commit from a watch, or tells it of a page that was another', async (t) => {
   let told = 0
   for (let seed = testSeed(); seed < testSeed() + WATCH_RUNS; seed++) {
     const schedule = new Schedule(seed, { watches: true })
-    t.notThrows(() => schedule.run(), `ENDMARK_TEST_SEED=${seed} repeats it`)
+    await t.notThrowsAsync(schedule.run(), `ENDMARK_TEST_SEED=${seed} repeats it`)
     told += schedule.watched.told
   }
   t.true(told > WATCH_RUNS * 10)

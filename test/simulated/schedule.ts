@@ -6,6 +6,10 @@
  * one; the same goes for each atomic load and store. So a process can be overtaken at every lock, read, write and sync,
  * and between the words of a header, by whole steps of others; what cannot happen is that two processes stand within
  * a step and go on by turns. Processes are killed, and the power is cut, at any call.
+ *
+ * In runs with groups, most processes commit through `GroupCommit`, on an event loop of their own: what they wait for (syncs,
+ * delays, ends of turns) ends in an order drawn from the seed, others run in between, and now and then a sync fails. What
+ * such a process does in one turn of its event loop is one step.
  */
 import { EndmarkError } from '../../src/errors.js'
 import type { Synchronous } from '../../src/units.js'
@@ -13,6 +17,8 @@ import { SimulatedDisk } from '../../src/vfs/simulated-disk.js'
 import {
   CHANGING_OPERATIONS,
   ProcessKilled,
+  type SimulatedEvent,
+  type SimulatedFault,
   type SimulatedHook,
   SimulatedMachine,
   type SimulatedStep,
@@ -21,12 +27,17 @@ import { SimulatedVfs } from '../../src/vfs/simulated-vfs.js'
 import { type Blocking, type CheckpointMode, runSync } from '../../src/wal/index.js'
 import { Random } from '../support/random.js'
 import { Actor, type Foreign, type World } from './actor.js'
-import { type AtomicOperation, withAtomicSteps } from './atomic-steps.js'
+import { type AtomicOperation, stepAtomics } from './atomic-steps.js'
 import { CommitModel } from './commit-model.js'
+import { drawGrouping, type GroupedCommits } from './grouped-commits.js'
 import type { WatchCounts } from './watcher.js'
 
 /** Steps chosen at the bottom of the stack, per run. */
 const TURNS = 40
+/** In runs with groups, where a commit takes several. */
+const GROUPED_TURNS = 120
+/** Events until everybody has heard of the end of his commits. */
+const EVENTS_MAX = 1000
 const DEPTH_MAX = 3
 /** Damages tried of each power loss; the run goes on with the last. */
 const DAMAGES = 6
@@ -35,11 +46,19 @@ const DURABLE_MODES: readonly Synchronous[] = ['full', 'full', 'normal']
 const CHECKPOINT_MODES: readonly CheckpointMode[] = ['passive', 'passive', 'passive', 'full', 'restart', 'truncate']
 const FOREIGN: readonly Foreign[] = ['nobody', 'writers', 'writers', 'checkpointers']
 
+export interface ScheduleOptions {
+  /** Processes also watch for the commits of all. */
+  readonly watches?: boolean
+  /** Processes group their commits. */
+  readonly groups?: boolean
+}
+
 export interface RunCounts {
   commits: number
   kills: number
   powerLosses: number
   switches: number
+  failedSyncs: number
 }
 
 type Activity = 'read' | 'commit' | 'commitBlocking' | 'checkpoint' | 'leave'
@@ -83,11 +102,18 @@ interface Place {
   /** The operation under way, and the step it waits in. */
   task: Blocking<void> | null
   step: { sync(): void } | null
+  /** What it waits for on its event loop, oldest first. */
+  events: PendingEvent[]
   isRunning: boolean
 }
 
+interface PendingEvent {
+  readonly event: SimulatedEvent
+  readonly end: () => void
+}
+
 export class Schedule {
-  readonly counts: RunCounts = { commits: 0, kills: 0, powerLosses: 0, switches: 0 }
+  readonly counts = newCounts()
   readonly #random: Random
   readonly #world: World
   readonly #hook: SimulatedHook = (step) => this.#interrupt(step)
@@ -102,8 +128,8 @@ export class Schedule {
 
   readonly #watches: boolean
 
-  /** @param options `watches`: processes also watch for the commits of all; a seed gives another run then */
-  constructor(seed: number, { watches = false }: { readonly watches?: boolean } = {}) {
+  /** The same seed gives another run with other options. */
+  constructor(seed: number, { watches = false, groups = false }: ScheduleOptions = {}) {
     this.#watches = watches
     this.#random = new Random(seed)
     const random = this.#random
@@ -111,8 +137,20 @@ export class Schedule {
     const snapshotsMax = random.pick([0, 0, 1, 3])
     const watched = { told: 0, vague: 0, pages: 0, overwritten: 0 }
     const foreign = random.pick(FOREIGN)
-    this.#world = { model: new CommitModel(''), random, foreign, snapshotsMax, watched, deaths: 0, nextCommit: 1 }
-    this.#machine = new SimulatedMachine(new SimulatedDisk(), random, this.#hook)
+    this.#world = {
+      model: new CommitModel(''),
+      random,
+      foreign,
+      snapshotsMax,
+      watched,
+      deaths: 0,
+      nextCommit: 1,
+      grouping: groups ? drawGrouping(random) : null,
+      fail: (error) => this.#note(error),
+      isDown: () => this.#isDown,
+    }
+    this.#machine = this.#start(new SimulatedDisk())
+    this.#machine.hook = this.#hook
     this.#places = this.#newPlaces()
   }
 
@@ -121,24 +159,72 @@ export class Schedule {
   }
 
   /** @throws what was found to be wrong */
-  run(): RunCounts {
-    withAtomicSteps(
-      (operation) => this.#atomicStep(operation),
-      () => this.#run(),
-    )
+  async run(): Promise<RunCounts> {
+    const end = stepAtomics((operation) => this.#atomicStep(operation))
+    try {
+      const turns = this.#world.grouping === null ? TURNS : GROUPED_TURNS
+      for (let turn = 0; turn < turns; turn++) {
+        const going = this.#turn(this.#random.pick(this.#places))
+        if (going !== null) await going
+      }
+      if (this.#world.grouping !== null) await this.#endCommits()
+    } finally {
+      end()
+    }
     return this.counts
   }
 
-  #run(): void {
-    for (let turn = 0; turn < TURNS; turn++) {
-      try {
-        this.#move(this.#random.pick(this.#places))
-      } catch (error) {
-        if (!this.#isDown) throw error
-      }
-      if (this.#failure !== null) throw this.#failure.error
-      if (this.#isDown) this.#restart()
+  /** @returns what goes on of it, if its commits are grouped */
+  #turn(place: Place, advance = () => this.#advance(place)): Promise<void> | null {
+    const { vfs, actor } = place
+    try {
+      this.#move(place, advance)
+    } catch (error) {
+      if (!this.#isDown) throw error
     }
+    if (actor !== null && actor.grouped !== null) return this.#goOn(place, vfs)
+    this.#endTurn()
+    return null
+  }
+
+  /** What a process has promised itself in this turn of its event loop goes on as far as the next event. */
+  async #goOn(place: Place, vfs: SimulatedVfs): Promise<void> {
+    this.#running = vfs
+    place.isRunning = true
+    await new Promise((resolve) => setImmediate(resolve))
+    place.isRunning = false
+    this.#running = null
+    if (place.vfs.isKilled) this.#emptied(place)
+    this.#endTurn()
+  }
+
+  #endTurn(): void {
+    if (this.#failure !== null) throw this.#failure.error
+    if (this.#isDown) this.#restart()
+  }
+
+  /** @throws if somebody does not hear of the end of his commit */
+  async #endCommits(): Promise<void> {
+    for (let count = 0; ; count++) {
+      const waiting = this.#places.filter(({ actor }) => actor?.grouped?.isIdle === false)
+      if (waiting.length === 0) break
+      const place = this.#random.pick(this.#places.filter(({ events, task }) => events.length > 0 || task !== null))
+      if (place === undefined || count > EVENTS_MAX) throw new Error('a commit has no end')
+      await this.#turn(place, () => this.#finish(place))
+    }
+    const left = this.#places.find(({ actor }) => (actor?.grouped?.count ?? 0) > 0)
+    if (left !== undefined) throw new Error('nobody was told of the end of a commit')
+  }
+
+  #finish(place: Place): void {
+    if (!this.#endEvent(place) && place.task !== null) this.#continue(place, place.task)
+  }
+
+  #start(disk: SimulatedDisk): SimulatedMachine {
+    const machine = new SimulatedMachine(disk, this.#random)
+    machine.events = (process, event, end) =>
+      this.#places.find(({ vfs }) => vfs === process)?.events.push({ event, end })
+    return machine
   }
 
   #newPlaces(): Place[] {
@@ -147,8 +233,8 @@ export class Schedule {
 
   /** Makes room for another process. */
   #emptied(place: Place): Place {
-    const empty = { vfs: new SimulatedVfs(this.#machine), actor: null, task: null, step: null, isRunning: false }
-    return Object.assign(place, empty)
+    const vfs = new SimulatedVfs(this.#machine)
+    return Object.assign(place, { vfs, actor: null, task: null, step: null, events: [], isRunning: false })
   }
 
   /** The power comes back: whoever comes first must find what was acknowledged as durable, whatever the damage. */
@@ -161,7 +247,7 @@ export class Schedule {
     for (let damage = 1; damage < DAMAGES; damage++) {
       model.assertRecoverable(this.#join(new SimulatedMachine(disk.crash(this.#random), this.#random)).state())
     }
-    this.#machine = new SimulatedMachine(disk.crash(this.#random), this.#random)
+    this.#machine = this.#start(disk.crash(this.#random))
     this.#places = this.#newPlaces()
     const place = this.#places[0]!
     place.actor = this.#join(this.#machine, place.vfs)
@@ -174,16 +260,16 @@ export class Schedule {
   }
 
   /** Runs one process as far as its next wait. */
-  #move(place: Place): void {
+  #move(place: Place, advance = () => this.#advance(place)): void {
     const outer = this.#running
     this.#running = place.vfs
     place.isRunning = true
     try {
-      this.#advance(place)
+      advance()
     } catch (error) {
       if (this.#isDown) throw error
       if (error instanceof ProcessKilled && place.vfs.isKilled) this.#emptied(place)
-      else if (!isBusy(error)) this.#fail(error)
+      else if (!isBusy(error) && !hasFailed(place, error)) this.#fail(error)
     } finally {
       place.isRunning = false
       this.#running = outer
@@ -192,12 +278,20 @@ export class Schedule {
 
   /** Kept as well as thrown: it may be thrown through a process that takes it for the failure of a call. */
   #fail(error: unknown): never {
-    this.#failure ??= { error }
+    this.#note(error)
     throw error
+  }
+
+  #note(error: unknown): void {
+    this.#failure ??= { error }
   }
 
   #advance(place: Place): void {
     const { actor, task } = place
+    if (actor !== null && actor.grouped !== null) {
+      this.#advanceGrouped(place, actor, actor.grouped)
+      return
+    }
     if (task !== null) this.#continue(place, task)
     if (actor !== null && (task === null || this.#random.below(2) === 0)) this.#work(place, actor)
     if (actor === null && task === null) place.task = this.#enter(place)
@@ -219,6 +313,52 @@ export class Schedule {
     place.step = value
   }
 
+  /** Within a step of another process, only what leaves no promises: they would go on in the turn of the other one. */
+  #advanceGrouped(place: Place, actor: Actor, grouped: GroupedCommits): void {
+    const isTurn = this.#depth === 0
+    // Those who come during a sync get a batch behind the one that is being synced.
+    const isSyncing = isTurn && place.events.some(({ event }) => event === 'datasync')
+    if (isSyncing && this.#random.below(3) > 0) this.#ask(grouped)
+    if (isTurn && this.#random.below(4) > 0 && this.#endEvent(place)) return
+    if (isTurn && place.task !== null) this.#continue(place, place.task)
+    if (place.task !== null) {
+      actor.read()
+      return
+    }
+    const activity = this.#activity()
+    if (activity === 'read') actor.read()
+    if (activity === 'commitBlocking') actor.commitBlocking(this.#mode())
+    if (!isTurn) return
+    if (activity === 'commit') this.#ask(grouped)
+    if (activity === 'checkpoint') place.task = actor.checkpoint(this.#random.pick(CHECKPOINT_MODES))
+    if (this.#random.below(8) === 0) grouped.abort()
+    // Whoever cannot commit any more opens the database again.
+    if (place.task === null && grouped.isIdle && (activity === 'leave' || actor.hasFailed)) this.#leave(place, actor)
+  }
+
+  #leave(place: Place, actor: Actor): void {
+    place.actor = null
+    actor.leave()
+  }
+
+  #ask(grouped: GroupedCommits): void {
+    grouped.ask(
+      () => this.#mode(),
+      () => this.counts.commits++,
+    )
+  }
+
+  /** Ends one of the things that a process waits for: a sync at any time, the rest in their order. @returns false if there is none */
+  #endEvent({ events }: Place): boolean {
+    const next = events.find(({ event }) => event === 'endOfTurn') ?? events.find(({ event }) => event === 'delay')
+    const possible = events.filter((pending) => pending.event === 'datasync' || pending === next)
+    if (possible.length === 0) return false
+    const ended = this.#random.pick(possible)
+    events.splice(events.indexOf(ended), 1)
+    ended.end()
+    return true
+  }
+
   *#enter(place: Place): Blocking<void> {
     place.actor = yield* Actor.join(place.vfs, this.#world)
   }
@@ -235,9 +375,7 @@ export class Schedule {
     if (activity === 'commit') place.task = this.#counted(actor.commit(this.#mode()))
     if (activity === 'commitBlocking') actor.commitBlocking(this.#mode())
     if (activity === 'checkpoint') place.task = actor.checkpoint(this.#random.pick(CHECKPOINT_MODES))
-    if (activity !== 'leave') return
-    place.actor = null
-    actor.leave()
+    if (activity === 'leave' || (actor.hasFailed && place.task === null)) this.#leave(place, actor)
   }
 
   #activity(): Activity {
@@ -253,16 +391,19 @@ export class Schedule {
   }
 
   #mode(): Synchronous {
+    // What a failed sync has left in doubt, no later one saves (DUR-3): not for commits that were not to be durable either.
+    if (this.#world.grouping?.failsSyncs === true) return 'full'
     return this.#random.pick(this.#habits.cutsPower ? DURABLE_MODES : MODES)
   }
 
   /** At a call of a process: others may run, and accidents happen. */
-  #interrupt({ process, operation }: SimulatedStep): undefined {
+  #interrupt(step: SimulatedStep): SimulatedFault | undefined {
+    const { process, operation } = step
     if (this.#isDown) throw new PowerLoss()
     if (this.#habits.kills && this.#random.below(400) === 0) {
       this.counts.kills++
       this.#kill(process)
-      return
+      return undefined
     }
     if (this.#habits.cutsPower && this.#random.below(CHANGING_OPERATIONS.includes(operation) ? 150 : 5000) === 0) {
       this.counts.powerLosses++
@@ -270,6 +411,19 @@ export class Schedule {
       throw new PowerLoss()
     }
     this.#letOthersRun(this.#habits.callsPerSwitch)
+    return this.#world.grouping === null ? undefined : this.#syncFault(step)
+  }
+
+  /** Syncs take their time, and those of the log fail now and then, for processes that group their commits. */
+  #syncFault({ process, operation, when, path }: SimulatedStep): SimulatedFault | undefined {
+    if (operation !== 'datasync' || when !== 'before') return undefined
+    const { syncMs, failsSyncs } = this.#world.grouping!
+    this.#machine.pass(syncMs)
+    const place = this.#places.find(({ vfs }) => vfs === process)
+    const mayFail = failsSyncs && path.endsWith('-wal') && (place?.actor ?? null)?.grouped
+    if (!mayFail || this.#random.below(15) > 0) return undefined
+    this.counts.failedSyncs++
+    return { code: 'EIO' }
   }
 
   #kill(process: SimulatedVfs): void {
@@ -305,6 +459,15 @@ function isBusy(error: unknown): boolean {
   return error instanceof EndmarkError && error.code === 'ENDMARK_BUSY'
 }
 
+/** The log could not be made durable: the process hears of that again and again, until it opens the database anew. */
+function hasFailed({ actor }: Place, error: unknown): boolean {
+  return error instanceof EndmarkError && error.code === 'ENDMARK_IO' && actor?.hasFailed === true
+}
+
+function newCounts(): RunCounts {
+  return { commits: 0, kills: 0, powerLosses: 0, switches: 0, failedSyncs: 0 }
+}
+
 export interface Hunt {
   /** Runs made. */
   readonly runs: number
@@ -314,12 +477,12 @@ export interface Hunt {
 }
 
 /** Runs seeds from `first` on until one fails. */
-export function hunt(first: number, runs: number, options: { readonly watches?: boolean } = {}): Hunt {
-  const counts: RunCounts = { commits: 0, kills: 0, powerLosses: 0, switches: 0 }
+export async function hunt(first: number, runs: number, options: ScheduleOptions = {}): Promise<Hunt> {
+  const counts = newCounts()
   for (let i = 0; i < runs; i++) {
     const seed = first + i
     try {
-      const found = new Schedule(seed, options).run()
+      const found = await new Schedule(seed, options).run()
       for (const name of Object.keys(counts) as (keyof RunCounts)[]) counts[name] += found[name]
     } catch (error) {
       return { runs: i + 1, counts, failure: { seed, error } }

@@ -118,6 +118,45 @@ test('what a failed sync was to save stays in doubt after one that succeeds', (t
   t.deepEqual(outcomes(vfs, bySector), new Set(['4,3']))
 })
 
+test('everybody who has the file open is told of a failed sync, once', async (t) => {
+  const vfs = start()
+  const file = synced(vfs, filled(512, 1))
+  const other = vfs.open('/f', {})
+  file.write([filled(512, 2)], 512)
+  vfs.machine.hook = ({ when, operation }) =>
+    when === 'before' && operation === 'datasync' ? { code: 'EIO' } : undefined
+  const failing = file.datasync()
+  vfs.machine.hook = () => undefined
+  await t.throwsAsync(failing, { instanceOf: EndmarkError })
+  t.throws(() => other.datasyncSync(), { instanceOf: EndmarkError })
+  t.notThrows(() => other.datasyncSync())
+  t.notThrows(() => vfs.open('/f', {}).datasyncSync())
+  t.true(outcomes(vfs, bySector).has('1'), 'the length was in doubt')
+  other.write([filled(512, 3)], 512)
+  other.datasyncSync()
+  t.deepEqual(outcomes(vfs, bySector), new Set(['1,3']))
+})
+
+test('a wait on the event loop is over when the machine says so', async (t) => {
+  const vfs = start()
+  const file = synced(vfs, filled(512, 1))
+  const ends: (() => void)[] = []
+  const begun: string[] = []
+  vfs.machine.events = (process, event, end) => {
+    t.is(process, vfs)
+    begun.push(event)
+    ends.push(end)
+  }
+  const done: string[] = []
+  const syncing = file.datasync().then(() => done.push('datasync'))
+  const waiting = vfs.delay(5).then(() => done.push('delay'))
+  vfs.endOfTurn(() => done.push('endOfTurn'))
+  t.deepEqual(begun, ['datasync', 'delay', 'endOfTurn'])
+  for (const end of ends.reverse()) end()
+  await Promise.all([syncing, waiting])
+  t.deepEqual(done, ['endOfTurn', 'delay', 'datasync'])
+})
+
 test('a write that the disk has no room for may have been made in part', (t) => {
   const vfs = start()
   const file = synced(vfs, filled(1024, 1))
