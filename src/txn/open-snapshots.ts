@@ -46,7 +46,7 @@ export class OpenSnapshots {
     )
   }
 
-  /** The newest committed state, for whoever iterates over it. @throws as any read does */
+  /** The newest committed state, for whoever iterates over it. @throws what reads throw */
   pinNewest(): Pin {
     return this.#pin(this.#parts.turn.pin())
   }
