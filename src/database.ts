@@ -11,6 +11,7 @@ import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import {
   type PoolOptions,
   type ResolvedOptions,
+  requireLongReader,
   requireSynchronous,
   resolvePoolOptions,
   resolveSnapshotOptions,
@@ -18,30 +19,24 @@ import {
   type SnapshotOptions,
   type WatchOptions,
 } from './options.js'
-import { dirtyPagesMax, type HeldPages, Pager, TurnPages } from './pager/index.js'
+import { dirtyPagesMax, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
   type ColumnValue,
   type CommitOptions,
-  checkMatches,
-  createOperation,
-  definitionOfNew,
   type MapOptions,
-  mapDefinition,
-  type NewStore,
   type Operation,
   type OperationResult,
-  OrderedMap,
-  refuseReservedName,
-  type Schema,
+  type OrderedMap,
+  openMap,
+  openTable,
   SchemaCache,
   Store,
   type StoreHost,
   type StoreInfo,
-  Table,
+  type Table,
   type TableKey,
   type TableOptions,
-  tableDefinition,
 } from './store/index.js'
 import {
   AutoCheckpoint,
@@ -50,12 +45,13 @@ import {
   BatchSchemas,
   ChangeFeed,
   type Changes,
+  type CheckpointReport,
+  type CheckpointRequest,
   ClientCommits,
   type CommitCounts,
   CommitRequests,
   type Committer,
   GroupCommit,
-  type HandedSnapshot,
   HeldSnapshots,
   InlineCommitter,
   KnownSchema,
@@ -63,51 +59,23 @@ import {
   type LongReaderListener,
   LongReaders,
   type OpenReaderThreads,
+  OpenSnapshots,
   type OpenWriterLink,
-  Pin,
-  parseToken,
+  type Pin,
   type ReaderPool,
   ReaderPools,
   RemoteCommitter,
+  RequestedCheckpoints,
   type RequestHandler,
   recordTransaction,
-  Snapshot,
+  type Snapshot,
   type Transaction,
 } from './txn/index.js'
 import type { Synchronous } from './units.js'
-import {
-  type Attachment,
-  type CheckpointMode,
-  checkpoint,
-  detach,
-  type HandedState,
-  isSameState,
-  ReaderRegistry,
-  runAsync,
-  type StateName,
-} from './wal/index.js'
-
-/** Options of `Database.checkpoint`. */
-export interface CheckpointRequest {
-  /** SQLite's modes. Default `passive`. */
-  readonly mode?: CheckpointMode
-  readonly signal?: AbortSignal
-}
-
-/** What a checkpoint did, as SQLite's `PRAGMA wal_checkpoint` reports it. */
-export interface CheckpointReport {
-  /** 1 if another checkpoint, a writer or a reader kept the mode from completing, else 0. */
-  readonly busy: 0 | 1
-  /** Frames in the log, -1 if another checkpoint was running. */
-  readonly log: number
-  /** Frames of it that are in the main file, -1 if another checkpoint was running. */
-  readonly checkpointed: number
-}
+import { type Attachment, detach, type HandedState, ReaderRegistry } from './wal/index.js'
 
 /** A log this many times longer than `autoCheckpoint` is tended by nobody. */
 const UNTENDED_LOG_FACTOR = 16
-
-const CHECKPOINT_MODES: readonly unknown[] = ['passive', 'full', 'restart', 'truncate']
 
 /** What the process of a role may do with its Database beyond the API. */
 export interface CommitControl {
@@ -180,6 +148,7 @@ export class Database {
   readonly #pager: Pager
   readonly #turn: TurnPages
   readonly #schemas = new SchemaCache()
+  readonly #snapshots: OpenSnapshots
   readonly #committer: Committer
   /** Schemas of the batches of `#commits`. */
   readonly #batchSchemas = new BatchSchemas(this.#schemas)
@@ -191,8 +160,7 @@ export class Database {
   readonly #longReaders: LongReaders
   readonly #feed: ChangeFeed
   readonly #knownSchema: KnownSchema
-  /** Explicit checkpoints under way. */
-  readonly #checkpoints = new Set<Promise<unknown>>()
+  readonly #checkpoints: RequestedCheckpoints
   readonly #host: StoreHost
   readonly #commits: GroupCommit
   #delegateCheckpoint: () => boolean = () => false
@@ -203,7 +171,7 @@ export class Database {
   static {
     commitControl = (database) => database.#commitControl()
     requestHandler = (database) => database.#requestHandler()
-    takeOverBy = (database, state) => database.#takeOver(state)
+    takeOverBy = (database, state) => database.#snapshots.takeOver(state)
     backgroundCheckpoint = (database, options) =>
       new BackgroundCheckpoint(database.#attachment.wal, { ...options, synchronous: database.#options.synchronous })
   }
@@ -244,6 +212,14 @@ export class Database {
       betweenBatches: (work) => commits.between(work),
       delegate: () => this.#delegateCheckpoint() || this.#askForCheckpoint(),
     })
+    this.#checkpoints = new RequestedCheckpoints({
+      wal,
+      turn: this.#turn,
+      autoCheckpoint: this.#autoCheckpoint,
+      longReaders,
+      synchronous,
+      timeoutMs: options.timeout,
+    })
     this.#feed = new ChangeFeed({
       wal,
       pager: this.#pager,
@@ -282,7 +258,7 @@ export class Database {
     this.#commits = commits
     this.#host = {
       pages: () => this.#turn.current(),
-      pin: () => this.#pin(this.#turn.pin()),
+      pin: () => this.#snapshots.pinNewest(),
       schema: (pages) => this.#schemas.of(pages),
       newestSchema: () => {
         // A closing one still has commits under way, until it says otherwise.
@@ -292,6 +268,13 @@ export class Database {
       submit: (operations, given) => this.#submit(operations, given),
       write: (operations, given) => this.#write(operations, given),
     }
+    this.#snapshots = new OpenSnapshots({
+      path: this.path,
+      pager: this.#pager,
+      turn: this.#turn,
+      held: this.#held,
+      host: this.#host,
+    })
     const inline = new InlineCommitter(this.#host, commits, this.#batchSchemas)
     this.#committer = openLink === undefined ? inline : this.#remoteCommitter(inline, openLink)
   }
@@ -313,11 +296,8 @@ export class Database {
     options: Options,
   ): Promise<OrderedMap<ColumnValue<Options['key']>, ColumnValue<Options['value']> | null>>
   map<K = string, V = unknown>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>>
-  async map<K, V>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>> {
-    const schema = await this.#ensureStore(name, options === undefined ? undefined : mapDefinition(name, options))
-    const map = new OrderedMap<K, V>(this.#host, name)
-    map.assertUsable(schema)
-    return map
+  map<K, V>(name: string, options?: MapOptions): Promise<OrderedMap<K, V>> {
+    return openMap(this.#host, name, options)
   }
 
   /**
@@ -326,14 +306,11 @@ export class Database {
    *   integer column makes a rowid table, anything else a WITHOUT ROWID table
    * @throws (rejects) as `map`
    */
-  async table<Row extends object = Record<string, unknown>, Key = TableKey>(
+  table<Row extends object = Record<string, unknown>, Key = TableKey>(
     name: string,
     options?: TableOptions,
   ): Promise<Table<Row, Key>> {
-    const schema = await this.#ensureStore(name, options === undefined ? undefined : tableDefinition(name, options))
-    const table = new Table<Row, Key>(this.#host, name)
-    table.assertUsable(schema)
-    return table
+    return openTable(this.#host, name, options)
   }
 
   /** What is in the newest committed state: names, columns, keys, indexes, and whether each can be written. */
@@ -395,48 +372,7 @@ export class Database {
    */
   snapshot(options: SnapshotOptions = {}): Snapshot {
     const { label, token } = resolveSnapshotOptions(options)
-    return this.#snapshotOf(token === undefined ? this.#turn.pin() : this.#holdPast(parseToken(token)), label)
-  }
-
-  #snapshotOf(held: HeldPages, label?: string): Snapshot {
-    const pin = this.#pin(held, label)
-    return new Snapshot({
-      host: this.#host,
-      pages: pin.pages,
-      endMark: pin.endMark,
-      schema: (pages) => this.#schemas.of(pages),
-      assertOpen: () => pin.assertOpen(),
-      token: () => pin.token(),
-      handOver: () => this.#handOver(held, label),
-      release: () => pin.release(),
-    })
-  }
-
-  #handOver(held: HeldPages, label: string | undefined): HandedSnapshot {
-    const pin = this.#pin(this.#pager.hold(held), label)
-    const { pages } = pin
-    return { state: held.snapshot.handOver(), pages, schema: this.#schemas.of(pages), release: () => pin.release() }
-  }
-
-  /** The state that another thread holds. */
-  #takeOver(state: HandedState): Snapshot {
-    const newest = this.#turn.pin()
-    if (newest.snapshot.isStateOf(state)) return this.#snapshotOf(newest)
-    this.#pager.release(newest)
-    const held = this.#pager.takeOver(state)
-    if (held !== null) return this.#snapshotOf(held)
-    throw new EndmarkError(
-      'ENDMARK_SNAPSHOT_EXPIRED',
-      'the snapshot to be read in this thread has been ended meanwhile',
-    )
-  }
-
-  #holdPast(name: StateName): HeldPages {
-    this.#turn.assertOpen()
-    const own = this.#held.all().find((pin) => isSameState(pin.held.snapshot.header, name))
-    const held = own === undefined ? this.#pager.acquirePast(name) : this.#pager.hold(own.held)
-    if (held !== null) return held
-    throw new EndmarkError('ENDMARK_SNAPSHOT_EXPIRED', `${this.path} no longer has the state that this token names`)
+    return this.#snapshots.open(token, label)
   }
 
   /**
@@ -508,28 +444,7 @@ export class Database {
    */
   async checkpoint(request: CheckpointRequest = {}): Promise<CheckpointReport> {
     this.#assertWritable()
-    const { mode = 'passive', signal } = request
-    if (!CHECKPOINT_MODES.includes(mode)) {
-      throw invalidArgument(`mode is one of ${CHECKPOINT_MODES.join(', ')}, not ${String(mode)}`)
-    }
-    const running = this.#checkpoint(mode, signal)
-    this.#checkpoints.add(running)
-    try {
-      return await running
-    } finally {
-      this.#checkpoints.delete(running)
-    }
-  }
-
-  async #checkpoint(mode: CheckpointMode, signal: AbortSignal | undefined): Promise<CheckpointReport> {
-    await this.#autoCheckpoint.idle()
-    const { synchronous, timeout } = this.#options
-    this.#turn.release()
-    const { busy, ...frames } = await runAsync(
-      checkpoint(this.#attachment.wal, { mode, synchronous, timeoutMs: timeout, signal }),
-    )
-    this.#longReaders.look()
-    return { busy: busy ? 1 : 0, ...frames }
+    return this.#checkpoints.run(request)
   }
 
   /**
@@ -544,7 +459,7 @@ export class Database {
     const { wal } = this.#attachment
     let pin: Pin | undefined
     try {
-      pin = this.#pin(this.#turn.pin())
+      pin = this.#snapshots.pinNewest()
       const held = pin
       const check = new DatabaseCheck(wal, held.held, limit)
       return await runCheck(check, { ...options, vfs: wal.vfs, assertHeld: () => held.assertOpen() })
@@ -572,13 +487,13 @@ export class Database {
   async #close(): Promise<void> {
     this.#feed.close()
     // Before all else: a checkpoint, and the commits behind it, may be waiting for just these.
-    this.#releasePins()
+    this.#snapshots.releaseAll()
     await this.#pools.close()
     await this.#committer.close()
-    this.#releasePins()
+    this.#snapshots.releaseAll()
     this.#turn.close()
     await this.#autoCheckpoint.stop()
-    await Promise.allSettled(this.#checkpoints)
+    await this.#checkpoints.settled()
     this.#held.stop()
     this.#registry.close()
     const failure = detach(this.#attachment, this.#options.synchronous)
@@ -634,14 +549,6 @@ export class Database {
     return this.#committer.requestCheckpoint()
   }
 
-  #releasePins(): void {
-    for (const pin of this.#held.all()) pin.release()
-  }
-
-  #pin(held: HeldPages, label: string | null = null): Pin {
-    return new Pin(held, label, { pager: this.#pager, all: this.#held })
-  }
-
   /** Throws what it refuses; whoever hands it out as an API rejects with that. */
   #submit(operations: readonly Operation[], options?: CommitOptions): Promise<OperationResult[]> {
     this.#assertWritable()
@@ -679,20 +586,4 @@ export class Database {
   #closed(): EndmarkError {
     return new EndmarkError('ENDMARK_CLOSED', `the Database ${this.path} has been closed`)
   }
-
-  async #ensureStore(name: string, wanted: NewStore | undefined): Promise<Schema> {
-    refuseReservedName(name)
-    const schema = this.#schemas.of(this.#turn.current())
-    const existing = schema.store(name)
-    if (wanted === undefined || existing !== undefined) {
-      if (wanted !== undefined && existing !== undefined) checkMatches(existing, definitionOfNew(wanted))
-      return schema
-    }
-    await this.#write([createOperation(wanted)])
-    return this.#schemas.of(this.#turn.current())
-  }
-}
-
-function requireLongReader(event: unknown): void {
-  if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${JSON.stringify(event)}`)
 }

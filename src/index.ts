@@ -106,7 +106,7 @@ async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
 }
 
 export type { CheckOptions, CheckProgress, CheckReport, Finding } from './check/index.js'
-export type { CheckpointReport, CheckpointRequest, Database } from './database.js'
+export type { Database } from './database.js'
 export { EndmarkError, ERROR_CODES, type ErrorCode } from './errors.js'
 export type { OpenOptions, PoolOptions, SnapshotOptions, WatchOptions } from './options.js'
 export type { DatabaseStats } from './stats.js'
@@ -129,6 +129,8 @@ export type {
 export type {
   Change,
   Changes,
+  CheckpointReport,
+  CheckpointRequest,
   LongReader,
   PartToScan,
   PoolCallOptions,

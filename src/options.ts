@@ -120,6 +120,11 @@ export function requireSynchronous(value: unknown): asserts value is Synchronous
   if (!SYNCHRONOUS.includes(value)) throw notOneOf('synchronous', SYNCHRONOUS, value)
 }
 
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is the name of an event of a Database */
+export function requireLongReader(event: unknown): void {
+  if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${show(event)}`)
+}
+
 /** @throws ENDMARK_INVALID_ARGUMENT */
 export function resolveSnapshotOptions(given: SnapshotOptions): SnapshotOptions {
   if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)

@@ -12,7 +12,6 @@ export {
   type MapOptions,
   mapDefinition,
   type NewStore,
-  refuseReservedName,
   type TableOptions,
   tableDefinition,
 } from './ddl-write.js'
@@ -25,6 +24,7 @@ export {
   type IndexLayout,
   indexLayoutOf,
 } from './index-layout.js'
+export { openMap, openTable } from './open-store.js'
 export {
   applyOperation,
   type CreateOperation,

@@ -1,6 +1,6 @@
 /**
  * `db.map`: one value under each key, in the order of the keys. In the file it is a WITHOUT ROWID table of two columns,
- * which SQL can read and write as any other.
+ * which SQL can read and write like every other.
  */
 import { invalidArgument } from '../errors.js'
 import { preview } from './columns.js'

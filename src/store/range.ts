@@ -5,7 +5,7 @@
  * that someone declared DESC the other way round. A composite key is an array; a shorter array is a prefix: `gte`
  * and `lte` include the whole group that begins with it, `gt` and `lt` leave it out.
  */
-import { IndexCursor, LeafCopy, Payload, type Rowid, TableCursor } from '../btree/index.js'
+import { IndexCursor, LeafCopy, Payload, type Rowid, type SeekBound, TableCursor } from '../btree/index.js'
 import { invalidArgument } from '../errors.js'
 import type { SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
@@ -192,6 +192,20 @@ export abstract class EntryRange<Entry> implements IterableIterator<Entry> {
   }
 }
 
+/** What the cursors of both kinds of trees have in common. */
+interface BoundCursor<Bound> {
+  first(): boolean
+  last(): boolean
+  seek(bound: Bound, how: SeekBound): boolean
+}
+
+/** Goes to the entry that a range begins with, or, if it is empty, to one past its end or to none. */
+function toStart<Bound>(cursor: BoundCursor<Bound>, bounds: Bounds<Bound>): boolean {
+  const { lower, isLowerOpen, upper, isUpperOpen, reverse } = bounds
+  if (reverse) return upper === null ? cursor.last() : cursor.seek(upper, isUpperOpen ? 'lt' : 'le')
+  return lower === null ? cursor.first() : cursor.seek(lower, isLowerOpen ? 'gt' : 'ge')
+}
+
 /** A range of a rowid table. */
 export class RowRange<Entry> extends EntryRange<Entry> {
   readonly #cursor: TableCursor
@@ -209,11 +223,7 @@ export class RowRange<Entry> extends EntryRange<Entry> {
   }
 
   protected override begin(payload: Payload): boolean {
-    const { lower, isLowerOpen, upper, isUpperOpen, reverse } = this.#bounds
-    const cursor = this.#cursor
-    if (reverse)
-      return this.#arrive(upper === null ? cursor.last() : cursor.seek(upper, isUpperOpen ? 'lt' : 'le'), payload)
-    return this.#arrive(lower === null ? cursor.first() : cursor.seek(lower, isLowerOpen ? 'gt' : 'ge'), payload)
+    return this.#arrive(toStart(this.#cursor, this.#bounds), payload)
   }
 
   protected override step(payload: Payload): boolean {
@@ -251,11 +261,7 @@ export class RecordRange<Entry> extends EntryRange<Entry> {
   }
 
   protected override begin(payload: Payload): boolean {
-    const { lower, isLowerOpen, upper, isUpperOpen, reverse } = this.#bounds
-    const cursor = this.#cursor
-    if (reverse)
-      return this.#arrive(upper === null ? cursor.last() : cursor.seek(upper, isUpperOpen ? 'lt' : 'le'), payload)
-    return this.#arrive(lower === null ? cursor.first() : cursor.seek(lower, isLowerOpen ? 'gt' : 'ge'), payload)
+    return this.#arrive(toStart(this.#cursor, this.#bounds), payload)
   }
 
   protected override step(payload: Payload): boolean {

@@ -50,7 +50,7 @@ export class ChangeReader {
     this.#history = new CommitHistory(wal)
   }
 
-  /** The newest committed state. @throws as any read */
+  /** The newest committed state. @throws what reads throw */
   newest(): IndexHeader {
     const held = this.#pager.acquire()
     this.#pager.release(held)
@@ -60,7 +60,7 @@ export class ChangeReader {
   /**
    * @param isWanted whether anyone asks for this store: of others nothing is told
    * @returns null if nothing was published since: two loads of the map
-   * @throws as any read
+   * @throws what reads throw
    */
   next(position: IndexHeader, isWanted: (store: string) => boolean): Step | null {
     if (this.#wal.index.isCurrent(position)) return null

@@ -57,7 +57,7 @@ export class WriteGap {
 
   /** Told of each batch. @returns milliseconds to wait before the next, 0 = none */
   after({ startMs, endMs }: { readonly startMs: number; readonly endMs: number }): number {
-    // Time between two batches in which WRITE was free anyway is a gap as good as any.
+    // Time between two batches in which WRITE was free anyway is as good a gap.
     if (startMs - this.#lastEndMs >= CONTENDED.gapMs) this.#streakStartMs = startMs
     this.#lastEndMs = endMs
     if (endMs - this.#streakStartMs < CONTENDED.streakMs) return 0

@@ -144,7 +144,7 @@ for (const mapProvider of loaded) {
     file.close()
   })
 
-  test(`${mapProvider}: a map lives as long as any view of it, and no longer`, async (t) => {
+  test(`${mapProvider}: a map lives until its last view is gone, and no longer`, async (t) => {
     const path = join(temporaryFolder(t), `unmap-${mapProvider}`)
     const file = create(path, 4 * BLOCK_SIZE)
     let view: Uint8Array | null = file.map(0, 4 * BLOCK_SIZE, SHARED).subarray(BLOCK_SIZE, BLOCK_SIZE + 16)
