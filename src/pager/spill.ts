@@ -1,27 +1,31 @@
 /**
  * Changed pages of one batch that were too many for memory. They stand in the log as frames without a commit mark, which do
- * not exist for anyone, and only this batch knows where (TXN-9). Of a page that was changed and left again the newest frame counts.
+ * not exist for anyone, and only this batch knows where (TXN-9). A page that leaves memory again takes the place of its frame, so
+ * that the log becomes no longer than what is changed; unless an open savepoint may yet go back to that frame.
  *
- * A savepoint remembers how many frames there were; undone, the log goes on from there as if the later ones had never been
- * written. Memory: a few words for each frame.
+ * A savepoint remembers the last frame; undone, the log goes on from there as if the later ones had never been written.
+ * Memory: a few words for each frame.
  *
  * Used under WRITE by the committer of the batch.
  */
 import { assert } from '../assert.js'
 import { type FrameNumber, NO_FRAME, type PageNumber } from '../units.js'
+import { FrameMap } from '../wal/index.js'
 import { Page } from './page.js'
 
 /** The end of the log as the batch sees it: frames behind those that are published. Implemented by wal/log-spill. */
 export interface SpillLog {
-  /** Frames so far. */
-  readonly count: number
+  /** The frame behind which it begins. */
+  readonly base: FrameNumber
+  /** The last frame so far. */
+  readonly end: FrameNumber
   /** Appends pages in this order. @throws ENDMARK_IO: none of them is there */
   append(pages: readonly Page[]): void
-  /** The frame at this place, from 0, and the page that it is of. */
-  frame(index: number): FrameNumber
-  pageNumber(index: number): PageNumber
-  /** Forgets all frames after the first `count`. */
-  rewind(count: number): void
+  /** Puts a page in the place of an older version of it. @throws ENDMARK_IO: whatever the frame holds now is of no use */
+  overwrite(page: Page, frame: FrameNumber): void
+  pageOf(frame: FrameNumber): PageNumber
+  /** Forgets all frames after this one. */
+  rewind(end: FrameNumber): void
   /** The image of a page in a frame that was appended. */
   page(number: PageNumber, frame: FrameNumber): Uint8Array
 }
@@ -31,40 +35,42 @@ const CACHED_PAGES_MAX = 1024
 
 export class Spill {
   readonly #log: SpillLog
-  readonly #newest = new Map<PageNumber, FrameNumber>()
-  /** Of each frame the one that it took the place of. */
-  readonly #before: FrameNumber[] = []
+  readonly #frames: FrameMap
   readonly #cache = new Map<PageNumber, Page>()
 
   constructor(log: SpillLog) {
     this.#log = log
+    this.#frames = new FrameMap(log.base)
   }
 
   /** A place to go back to. */
-  get mark(): number {
-    return this.#log.count
+  get mark(): FrameNumber {
+    return this.#log.end
   }
 
   /** Pages that stand in the log and not in memory. */
   get pageCount(): number {
-    return this.#newest.size
+    return this.#frames.size
   }
 
-  append(pages: readonly Page[]): void {
-    const first = this.#log.count
-    this.#log.append(pages)
-    for (let i = 0; i < pages.length; i++) {
-      const { number } = pages[i]!
-      this.#before.push(this.#newest.get(number) ?? NO_FRAME)
-      this.#newest.set(number, this.#log.frame(first + i))
-      this.#cache.delete(number)
+  /** @param keptUpTo the mark of the innermost savepoint: frames up to there stay as they are */
+  write(pages: readonly Page[], keptUpTo: FrameNumber): void {
+    const appended: Page[] = []
+    for (const page of pages) {
+      const frame = this.#frames.newest(page.number)
+      this.#cache.delete(page.number)
+      if (frame !== NO_FRAME && frame > keptUpTo) this.#log.overwrite(page, frame)
+      else appended.push(page)
     }
+    if (appended.length === 0) return
+    this.#log.append(appended)
+    for (const { number } of appended) this.#frames.push(number)
   }
 
   /** The page as it was when it left memory, or null if it never did. */
   page(number: PageNumber): Page | null {
-    const frame = this.#newest.get(number)
-    if (frame === undefined) return null
+    const frame = this.#frames.newest(number)
+    if (frame === NO_FRAME) return null
     const known = this.#cache.get(number)
     if (known !== undefined) return known
     if (this.#cache.size >= CACHED_PAGES_MAX) this.#cache.clear()
@@ -73,16 +79,16 @@ export class Spill {
     return page
   }
 
-  rewind(mark: number): void {
+  /** @param mark an earlier `mark`, or 0 */
+  rewind(mark: FrameNumber): void {
     const log = this.#log
-    assert(mark <= log.count, () => `spilled frames: ${log.count}, back to ${mark}`)
-    for (let index = log.count; index-- > mark; ) {
-      const number = log.pageNumber(index)
-      const before = this.#before.pop()!
-      if (before === NO_FRAME) this.#newest.delete(number)
-      else this.#newest.set(number, before)
+    const frames = this.#frames
+    assert(mark <= log.end, () => `spilled frames up to ${log.end}, back to ${mark}`)
+    while (frames.endMark > Math.max(mark, log.base)) {
+      const number = log.pageOf(frames.endMark)
+      frames.pop(number)
       this.#cache.delete(number)
     }
-    log.rewind(mark)
+    log.rewind(frames.endMark)
   }
 }

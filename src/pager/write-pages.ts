@@ -15,7 +15,7 @@
 import { assert } from '../assert.js'
 import type { EndmarkError } from '../errors.js'
 import { countChange, getSchemaCookie, INDEX_INTERIOR, setPageCount, TABLE_INTERIOR } from '../format/index.js'
-import { type PageNumber, pageNumber } from '../units.js'
+import { type FrameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import { Page } from './page.js'
 import { allocatePage, type FreelistHost, freePage } from './page-allocator.js'
 import type { PageReader, PageWriter } from './pages.js'
@@ -28,7 +28,7 @@ const SPARE_BUFFER_MAX = 256
 interface Savepoint {
   readonly pageCount: number
   /** Pages that had left memory. */
-  readonly spillMark: number
+  readonly spillMark: FrameNumber
   /** What each page written since was before: its bytes, or null if it was not changed yet. */
   readonly before: Map<PageNumber, Uint8Array | null>
 }
@@ -180,7 +180,7 @@ export class WritePages implements PageWriter, FreelistHost, WriteBase {
 
   /** Starts a part that can be undone alone. */
   savepoint(): void {
-    this.#savepoints.push({ pageCount: this.#pageCount, spillMark: this.#spill?.mark ?? 0, before: new Map() })
+    this.#savepoints.push({ pageCount: this.#pageCount, spillMark: this.#spill?.mark ?? NO_FRAME, before: new Map() })
   }
 
   /**
@@ -198,11 +198,13 @@ export class WritePages implements PageWriter, FreelistHost, WriteBase {
     if (gone.length === 0) return
     gone.sort((a, b) => a.number - b.number)
     this.#spill ??= new Spill(this.#limit.spill())
-    this.#spill.append(gone)
+    this.#spill.write(gone, undone?.spillMark ?? NO_FRAME)
     this.#editCount++
     for (const { number, bytes } of gone) {
       this.#dirty.delete(number)
       this.#pool.give(bytes)
+      // Undone with its frame; whoever changes the page again notes it again.
+      if (undone?.before.get(number) === null) undone.before.delete(number)
     }
   }
 

@@ -23,10 +23,12 @@ export class FrameMap {
   readonly base: FrameNumber
   /** The last frame entered. */
   endMark: FrameNumber
-  /** Open addressing, pairs of page number and newest frame; page 0 = empty. Power-of-two length. */
+  /** Open addressing, pairs of page number and newest frame, 0 = none; page 0 = empty. Power-of-two length. */
   #pairs = new Int32Array(CAPACITY_MIN * 2)
   #mask = CAPACITY_MIN - 1
   #pageCount = 0
+  /** Pages that have a place in `#pairs`. */
+  #placeCount = 0
   /** For frame base + 1 + i: the frame before it of the same page, 0 = none. */
   #previous = new Int32Array(CAPACITY_MIN)
 
@@ -52,10 +54,29 @@ export class FrameMap {
     }
   }
 
+  /** Enters the frame after `endMark`, of this page. */
+  push(page: PageNumber): void {
+    const frame = this.endMark + 1
+    this.#reserve(frame - this.base)
+    this.#enter(page, frame)
+    this.endMark = frame as FrameNumber
+  }
+
+  /** Takes out the last frame, which is of this page. */
+  pop(page: PageNumber): void {
+    const at = this.#find(page)
+    assert(this.#pairs[at + 1] === this.endMark, () => `frame ${this.endMark} is not of page ${page}`)
+    const before = this.#previous[this.endMark - this.base - 1]!
+    // The page keeps its place: to empty it would hide those behind it.
+    this.#pairs[at + 1] = before
+    if (before === NO_FRAME) this.#pageCount--
+    this.endMark = (this.endMark - 1) as FrameNumber
+  }
+
   /** The newest frame of a page, or 0 if the main file has its newest version. */
   newest(page: PageNumber): FrameNumber {
     const at = this.#find(page)
-    return (this.#pairs[at] === 0 ? NO_FRAME : this.#pairs[at + 1]!) as FrameNumber
+    return this.#pairs[at + 1]! as FrameNumber
   }
 
   /** The newest frame of a page not past `endMark`, or 0. */
@@ -77,8 +98,7 @@ export class FrameMap {
   /** Calls `visit` for each page that has a frame here. */
   forEachPage(visit: (page: PageNumber) => void): void {
     for (let at = 0; at < this.#pairs.length; at += 2) {
-      const page = this.#pairs[at]!
-      if (page !== 0) visit((page >>> 0) as PageNumber)
+      if (this.#pairs[at + 1] !== NO_FRAME) visit((this.#pairs[at]! >>> 0) as PageNumber)
     }
   }
 
@@ -86,13 +106,13 @@ export class FrameMap {
     const at = this.#find(page)
     if (this.#pairs[at] === 0) {
       this.#pairs[at] = page | 0
-      this.#pageCount++
-      this.#previous[frame - this.base - 1] = 0
-    } else {
-      this.#previous[frame - this.base - 1] = this.#pairs[at + 1]!
+      this.#placeCount++
     }
+    const before = this.#pairs[at + 1]!
+    if (before === NO_FRAME) this.#pageCount++
+    this.#previous[frame - this.base - 1] = before
     this.#pairs[at + 1] = frame
-    if (this.#pageCount * 2 > this.#mask) this.#growPairs()
+    if (this.#placeCount * 2 > this.#mask) this.#growPairs()
   }
 
   #find(page: number): number {

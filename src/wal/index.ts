@@ -4,7 +4,7 @@ export { type Attachment, type AttachOptions, attach, detach } from './attach.js
 export { checkLog, type LogFinding } from './check-log.js'
 export { type CheckpointMode, type CheckpointOptions, type CheckpointResult, checkpoint } from './checkpoint.js'
 export { CommitHistory } from './commit-history.js'
-export type { FrameMap } from './frame-map.js'
+export { FrameMap } from './frame-map.js'
 export type { HandedState } from './handed-state.js'
 export { IndexHeader } from './index-header.js'
 export { type AppendedBatch, type CommitBatch, type FramePage, LogAppender } from './log-append.js'

@@ -95,11 +95,12 @@ export class LogAppender {
     assert(header !== before?.header, 'there are at most two batches under way')
     header.copyFrom(spill?.header ?? before?.header ?? wal.header)
     if (spill === null && header.endMark === NO_FRAME) yield* this.#startLog(header, synchronous)
-    const sums = spill?.sums ?? sumsOf(header)
     const first = frameNumber(header.endMark + 1)
     const end = spill?.end ?? header.endMark
     const last = frameNumber(end + pages.length)
+    const sums = spill?.sums ?? sumsOf(header)
     try {
+      spill?.seal()
       this.#writeFrames(pages, { end, header, commitMark: pageCount }, sums)
       this.#growPast(last)
     } catch (error) {
@@ -154,7 +155,8 @@ export class LogAppender {
     assert(wal.header.endMark === first - 1, () => `frame ${first} is published behind ${wal.header.endMark}`)
     try {
       const spilledCount = spill?.count ?? 0
-      for (let i = 0; i < spilledCount; i++) wal.index.addFrame(frameNumber(first + i), spill!.pageNumber(i))
+      for (let i = 0; i < spilledCount; i++)
+        wal.index.addFrame(frameNumber(first + i), spill!.pageOf(frameNumber(first + i)))
       const behind = first + spilledCount
       for (let i = 0; i < pages.length; i++) wal.index.addFrame(frameNumber(behind + i), pages[i]!.number)
     } catch (error) {

@@ -154,7 +154,13 @@ export const STEPS: readonly Step[] = [
   { title: 'dropping a table', run: (worker) => worker.dropRows() },
   {
     title: 'a commit longer than the log was, and than memory has room for',
-    run: (worker) => worker.change(many(60, (i) => `${i} grows `.repeat(200))),
+    // Twice, so that pages that have left memory are changed and leave it again.
+    run: (worker) =>
+      worker.change([
+        ...many(60, (i) => `${i} grows `.repeat(200)),
+        ['no such key', null],
+        ...many(30, (i) => `${i} moves `.repeat(200)),
+      ]),
   },
   { title: 'the last close', isCheckpoint: true, run: (worker) => worker.close() },
   { title: 'opening again', run: (worker) => worker.open() },

@@ -56,3 +56,31 @@ test('the map cannot be taken back to an earlier end mark', (t) => {
   map.extend(indexOf([1, 2]), frameNumber(2), () => {})
   t.throws(() => map.extend(indexOf([1, 2]), frameNumber(1), () => {}), { message: /cannot go back/ })
 })
+
+test('frames that are pushed can be popped again, and leave what was before', (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(somePage, fc.constant(0)), { maxLength: 1500 }), (steps) => {
+      const map = new FrameMap(frameNumber(3))
+      const pages: number[] = []
+      // 0 takes the last one back.
+      for (const step of steps) {
+        if (step !== 0) {
+          pages.push(step)
+          map.push(pageNumber(step))
+        } else if (pages.length > 0) {
+          map.pop(pageNumber(pages.pop()!))
+        }
+      }
+      t.is(Number(map.endMark), 3 + pages.length)
+      t.is(map.size, new Set(pages).size)
+      for (const page of new Set(steps.filter((step) => step !== 0))) {
+        const last = pages.lastIndexOf(page)
+        t.is(Number(map.newest(pageNumber(page))), last < 0 ? 0 : 3 + last + 1)
+      }
+      const visited: number[] = []
+      map.forEachPage((page) => visited.push(page))
+      t.deepEqual(visited.sort(), [...new Set(pages)].sort())
+    }),
+    { numRuns: 60 },
+  )
+})

@@ -12,6 +12,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   ENDMARK_STRESS_SECONDS: '600',
   ENDMARK_FUZZ_SECONDS: '1500',
   ENDMARK_DAMAGE_ROUNDS: '20000',
+  ENDMARK_LARGE_MB: '1024',
   // Others than in the normal run, and printed by every test that uses it.
   ENDMARK_TEST_SEED: String(Math.floor(Math.random() * 2 ** 31)),
 }
