@@ -29,6 +29,15 @@ export function distributeCells(
   return ends
 }
 
+/** The same for pages that are filled whole, all but the last two, for cells that are added in key order and in great number. */
+export function fillPages(sizes: readonly number[], count: number, space: number): number[] {
+  const ends: number[] = []
+  const fills: number[] = []
+  fillFromLeft(sizes, count, space, 1, ends, fills)
+  if (ends.length > 1) shiftRight(sizes, 1, ends, fills, ends.length - 1)
+  return ends
+}
+
 function fillFromLeft(
   sizes: readonly number[],
   count: number,

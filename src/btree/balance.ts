@@ -20,20 +20,12 @@ import {
   TABLE_LEAF,
 } from '../format/index.js'
 import type { Page, PageWriter } from '../pager/index.js'
-import type { PageNumber } from '../units.js'
 import { appendPage, isAppend } from './balance-append.js'
 import { distributeCells } from './balance-distribute.js'
 import { CellList, gatherDivider, gatherPage, type UnplacedCells } from './balance-gather.js'
 import { collapseRoot, deepenRoot } from './balance-root.js'
-import {
-  buildImage,
-  makeDivider,
-  type PagePlan,
-  placeImage,
-  replaceDividers,
-  rightChildBefore,
-  scratchImage,
-} from './balance-write.js'
+import { type CellRange, writeSiblings } from './balance-siblings.js'
+import { replaceDividers } from './balance-write.js'
 import { childNumber, editablePage, treePage } from './tree-page.js'
 import type { TreePath } from './tree-path.js'
 
@@ -43,7 +35,7 @@ const SIBLINGS_MAX = 3
 const list = new CellList()
 const placedSizes: number[] = []
 /** Which cells of the list each sibling holds so far. */
-const oldRanges: { start: number; end: number }[] = []
+const oldRanges: CellRange[] = []
 
 /** Balances the page at `level` of the path and whatever above it needs it then. */
 export function balance(pages: PageWriter, path: TreePath, level: number, unplaced: UnplacedCells | null): void {
@@ -85,7 +77,11 @@ function shareAmongSiblings(
   forgetCells()
   const siblings = siblingPages(pages, parent, first, path.pages[level]!)
   gather(siblings, parent, first, { index: index - first, unplaced })
-  const { dividers, last } = writeSiblings(pages, siblings, parent, distribute(pages, siblings[0]!.decoded!))
+  const { dividers, last } = writeSiblings(pages, siblings, parent, {
+    list,
+    ends: distribute(pages, siblings[0]!.decoded!),
+    oldRanges,
+  })
   const dropped = siblings.length - 1
   forgetCells()
   return replaceDividers(pages, parent, { first, dropped, dividers, last })
@@ -139,56 +135,4 @@ function distribute(pages: PageWriter, kind: DecodedPage): readonly number[] {
   for (let i = 0; i < list.count; i++) placedSizes[i] = placedSize(list.sizes[i]!) + CELL_POINTER_SIZE
   const space = pages.usableSize - (kind.isLeaf ? LEAF_HEADER_SIZE : INTERIOR_HEADER_SIZE)
   return distributeCells(placedSizes, list.count, { space, keepsDividers: kind.kind === TABLE_LEAF })
-}
-
-/**
- * Writes the cells to their pages: the siblings, as far as they are needed, and new ones after them. Siblings that
- * are not needed any more are freed.
- */
-function writeSiblings(
-  pages: PageWriter,
-  siblings: readonly Page[],
-  parent: Page,
-  ends: readonly number[],
-): { dividers: Uint8Array[]; last: PageNumber } {
-  const kind = siblings[0]!.decoded!
-  const targets = targetPages(pages, siblings, parent, ends.length)
-  const changed: number[] = []
-  const dividers: Uint8Array[] = []
-  let start = 0
-  for (let i = 0; i < ends.length; i++) {
-    const end = ends[i]!
-    const isLast = i === ends.length - 1
-    const rightChild = isLast
-      ? siblings[siblings.length - 1]!.decoded!.rightChild
-      : rightChildBefore(list, end, kind.isLeaf)
-    if (!isUnchanged(siblings, i, { start, end, rightChild })) {
-      buildImage(scratchImage(i, pages.usableSize), kind.kind, list, { start, end, rightChild })
-      changed.push(i)
-    }
-    if (!isLast) dividers.push(makeDivider(targets[i]!.number, list, end, kind))
-    start = kind.kind === TABLE_LEAF ? end : end + 1
-  }
-  for (const i of changed) placeImage(pages.writable(targets[i]!.number), scratchImage(i, pages.usableSize))
-  for (let i = ends.length; i < siblings.length; i++) pages.free(siblings[i]!.number)
-  return { dividers, last: targets[targets.length - 1]!.number }
-}
-
-function isUnchanged(siblings: readonly Page[], index: number, plan: PagePlan): boolean {
-  if (index >= siblings.length) return false
-  const { start, end } = oldRanges[index]!
-  return start === plan.start && end === plan.end && siblings[index]!.decoded!.rightChild === plan.rightChild
-}
-
-function targetPages(pages: PageWriter, siblings: readonly Page[], parent: Page, count: number): Page[] {
-  const targets = siblings.slice(0, count)
-  while (targets.length < count) {
-    const page = pages.allocate()
-    // A damaged freelist may hand out a page of this very tree.
-    if (page.number === parent.number || siblings.some((sibling) => sibling.number === page.number)) {
-      throw pages.corrupt(page.number, 0, 'page is in the freelist and in a tree')
-    }
-    targets.push(page)
-  }
-  return targets
 }

@@ -43,7 +43,7 @@ const content: { -readonly [Field in keyof CellContent]: CellContent[Field] } = 
 export function putRow(pages: PageWriter, root: PageNumber, rowid: Rowid, record: Uint8Array, mode: PutMode): boolean {
   const exists = seekRow(pages, root, rowid, editPath)
   content.rowid = rowid
-  if (!exists || mode === 'upsert') put(pages, record, TABLE_LEAF, exists)
+  if (!exists || mode === 'upsert') putAtPath(pages, record, TABLE_LEAF, exists)
   editPath.clear()
   return exists
 }
@@ -60,12 +60,13 @@ export function putRecord(
   mode: PutMode,
 ): boolean {
   const exists = seekRecord(pages, root, key, editPath)
-  if (!exists || mode === 'upsert') put(pages, record, INDEX_LEAF, exists)
+  if (!exists || mode === 'upsert') putAtPath(pages, record, INDEX_LEAF, exists)
   editPath.clear()
   return exists
 }
 
-function put(pages: PageWriter, record: Uint8Array, leafKind: number, exists: boolean): void {
+/** Puts a record where `editPath` leads to: in place of the entry there, or as a new one. The path is stale then. */
+export function putAtPath(pages: PageWriter, record: Uint8Array, leafKind: number, exists: boolean): void {
   content.record = record
   if (exists) replaceCell(pages, leafKind)
   else {

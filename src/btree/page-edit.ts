@@ -80,6 +80,31 @@ export function insertSpace(pages: PageWriter, page: Page, index: number, size: 
   return offset
 }
 
+/**
+ * Makes room for `count` cells behind all others, in one piece of `size` bytes; there must be room. Each of them has to be pointed to
+ * with `pointTo`.
+ * @returns where their bytes go
+ */
+export function appendSpace(pages: PageWriter, page: Page, count: number, size: number): number {
+  const decoded = page.decoded!
+  const { bytes } = page
+  const needed = size + CELL_POINTER_SIZE * count
+  assert(needed <= decoded.freeBytes, 'cells do not fit into the page')
+  checkFreeSpace(pages, page)
+  if (needed > decoded.contentStart - decoded.pointersEnd) defragment(page)
+  const offset = decoded.contentStart - size
+  putContentStart(bytes, decoded, offset)
+  putCellCount(bytes, decoded, decoded.cellCount + count)
+  decoded.freeBytes -= needed
+  forgetHeads(decoded)
+  return offset
+}
+
+/** Lets the cell with this index be the one at `offset`. */
+export function pointTo({ bytes, decoded }: Page, index: number, offset: number): void {
+  put16(bytes, decoded!.pointersOffset + CELL_POINTER_SIZE * index, offset)
+}
+
 /** Takes the cell with this index and this size out of the page. */
 export function dropCell(pages: PageWriter, page: Page, index: number, size: number): void {
   const decoded = page.decoded!
@@ -144,7 +169,7 @@ export function defragment(page: Page): void {
 const LOOP_COPY_MAX = 48
 
 export function copyRange(from: Uint8Array, start: number, to: Uint8Array, at: number, size: number): void {
-  if (size > LOOP_COPY_MAX) to.set(from.subarray(start, start + size), at)
+  if (size > LOOP_COPY_MAX) to.set(new Uint8Array(from.buffer, from.byteOffset + start, size), at)
   else for (let i = 0; i < size; i++) to[at + i] = from[start + i]!
 }
 

@@ -85,6 +85,20 @@ function searchCells(pages: PageReader, page: Page, key: SearchKey, from: number
   return ~low
 }
 
+/** The same for a key that is greater than all cells before `from` and most likely not far behind them. */
+export function searchOnFrom(pages: PageReader, page: Page, key: SearchKey, from: number): number {
+  const { cellCount } = page.decoded!
+  let low = from
+  for (let step = 1; low < cellCount; step *= 2) {
+    const next = Math.min(low + step, cellCount)
+    const order = compareWithCell(pages, page, key, next - 1)
+    if (order === 0) return next - 1
+    if (order < 0) return searchCells(pages, page, key, low, next - 1)
+    low = next
+  }
+  return ~cellCount
+}
+
 /** Index of the first cell that the key sorts before (`orEqual`: or equals), the cell count if there is none. */
 export function boundaryOfKey(pages: PageReader, page: Page, key: SearchKey, orEqual: boolean): number {
   const limit = orEqual ? 1 : 0

@@ -37,6 +37,13 @@ export class TreePath {
     return this.indexes[this.last]!
   }
 
+  /** The nearest level above this one whose page has a cell behind the child that the path takes; -1 if none has. */
+  boundLevelAbove(level: number): number {
+    let at = level - 1
+    while (at >= 0 && this.indexes[at] === this.pages[at]!.decoded!.cellCount) at--
+    return at
+  }
+
   /** Goes on from `number` to the leftmost leaf below it. */
   descendFirst(pages: PageReader, number: PageNumber, leafKind: number): void {
     let next = number

@@ -272,6 +272,8 @@ export const SHORT_TEXT = 40
 
 /** Serial types of the record being encoded: filled by the first pass, used by the second. */
 const serialTypes: number[] = []
+/** Of that record. */
+let measuredHeader = 0
 
 /**
  * The record of these values, in an array of its own. Integral safe numbers and bigints become INTEGER in the
@@ -279,6 +281,14 @@ const serialTypes: number[] = []
  * A bigint must fit into 64 bits.
  */
 export function encodeRecord(values: readonly SqlValue[]): Uint8Array {
+  const record = Buffer.allocUnsafe(measureRecord(values))
+  const end = putMeasuredRecord(record, 0, values)
+  assert(end === record.length, 'record sizes of the two passes differ')
+  return record
+}
+
+/** Bytes of the record of these values. */
+export function measureRecord(values: readonly SqlValue[]): number {
   const count = values.length
   let typesSize = 0
   let bodySize = 0
@@ -288,17 +298,54 @@ export function encodeRecord(values: readonly SqlValue[]): Uint8Array {
     typesSize += varintSizeOf(serialType)
     bodySize += serialTypeSize(serialType)
   }
-  const headerSize = recordHeaderSize(typesSize)
-  const record = Buffer.allocUnsafe(headerSize + bodySize)
-  let header = putVarint(record, 0, headerSize)
-  let body = headerSize
-  for (let i = 0; i < count; i++) {
+  measuredHeader = recordHeaderSize(typesSize)
+  return measuredHeader + bodySize
+}
+
+/**
+ * Writes the record of the values that were measured last.
+ * @returns the offset after it
+ */
+export function putMeasuredRecord(target: Buffer, start: number, values: readonly SqlValue[]): number {
+  const headerEnd = start + measuredHeader
+  let header = putVarint(target, start, measuredHeader)
+  let body = headerEnd
+  for (let i = 0; i < values.length; i++) {
     const serialType = serialTypes[i]!
-    header = putVarint(record, header, serialType)
-    body = putContent(record, body, values[i]!, serialType)
+    header = putVarint(target, header, serialType)
+    body = putContent(target, body, values[i]!, serialType)
   }
-  assert(header === headerSize && body === record.length, 'record sizes of the two passes differ')
-  return record
+  assert(header === headerEnd, 'header sizes of the two passes differ')
+  return body
+}
+
+/**
+ * Writes the record of a text and a blob, the most common pair of key and value, in one pass. There must be room for
+ * `pairSize`.
+ * @returns the offset after it; -1 if the text is longer than SHORT_TEXT or not all ASCII: that takes two passes
+ */
+export function putPair(target: Uint8Array, start: number, text: string, blob: Uint8Array): number {
+  const { length } = text
+  if (length > SHORT_TEXT) return -1
+  const blobType = SERIAL_BLOB + 2 * blob.length
+  // Neither the size of the header nor the type of a short text takes more than a byte.
+  target[start + 1] = SERIAL_TEXT + 2 * length
+  const body = putVarint(target, start + 2, blobType)
+  target[start] = body - start
+  let union = 0
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i)
+    union |= code
+    target[body + i] = code
+  }
+  if (union >= 0x80) return -1
+  target.set(blob, body + length)
+  return body + length + blob.length
+}
+
+/** Bytes of that record. */
+export function pairSize(text: string, blob: Uint8Array): number {
+  return 2 + varintSizeOf(SERIAL_BLOB + 2 * blob.length) + text.length + blob.length
 }
 
 /** The header counts its own size, whose varint may push it over a limit. */

@@ -217,6 +217,25 @@ export class SearchKey {
   }
 
   /**
+   * Takes one text (`parity` 1) or blob (0), without copying: the bytes must not change while the key is used. The order must begin
+   * with a binary, ascending column.
+   */
+  setFromBytes(bytes: Uint8Array, start: number, length: number, parity: number): this {
+    const kind = KIND_BLOB - parity
+    this.#bytes = bytes
+    this.#kinds[0] = kind
+    this.#starts[0] = start
+    this.#lengths[0] = length
+    this.#kind = kind
+    this.#start = start
+    this.#length = length
+    this.#isPlain = true
+    this.count = 1
+    this.#hashSeed = -1
+    return this
+  }
+
+  /**
    * Compares the key's columns with the first columns of a record: negative if the key sorts before the record,
    * 0 if they are equal as far as the key goes.
    * @throws DamagedRecord

@@ -1,7 +1,8 @@
 /**
  * Changed pages of one batch that were too many for memory. They stand in the log as frames without a commit mark, which do
- * not exist for anyone, and only this batch knows where (TXN-9). A page that leaves memory again takes the place of its frame, so
- * that the log becomes no longer than what is changed; unless an open savepoint may yet go back to that frame.
+ * not exist for anyone, and only this batch knows where (TXN-9). Once more than a few pages have left memory again, those that do take the
+ * place of their frame, so that the log becomes hardly longer than what is changed; unless an open savepoint may yet go back to
+ * that frame. To the first few it would not pay: all checksums behind a frame that was overwritten have to be computed again.
  *
  * A savepoint remembers the last frame; undone, the log goes on from there as if the later ones had never been written.
  * Memory: a few words for each frame.
@@ -30,6 +31,9 @@ export interface SpillLog {
   page(number: PageNumber, frame: FrameNumber): Uint8Array
 }
 
+/** Frames of pages that have a newer one, as a part of all pages, before any is overwritten. */
+const OLD_FRAMES_SHARE = 1 / 8
+
 /** Pages that were read again and may be needed soon: some interior pages and the leaves beside the last change. */
 const CACHED_PAGES_MAX = 1024
 
@@ -56,10 +60,12 @@ export class Spill {
   /** @param keptUpTo the mark of the innermost savepoint: frames up to there stay as they are */
   write(pages: readonly Page[], keptUpTo: FrameNumber): void {
     const appended: Page[] = []
+    const pageCount = this.#frames.size
+    const hasOldFrames = this.#log.end - this.#log.base - pageCount > pageCount * OLD_FRAMES_SHARE
     for (const page of pages) {
       const frame = this.#frames.newest(page.number)
       this.#cache.delete(page.number)
-      if (frame !== NO_FRAME && frame > keptUpTo) this.#log.overwrite(page, frame)
+      if (hasOldFrames && frame > keptUpTo) this.#log.overwrite(page, frame)
       else appended.push(page)
     }
     if (appended.length === 0) return

@@ -23,7 +23,9 @@ import { Spill, type SpillLog } from './spill.js'
 
 const PAGE_ONE = pageNumber(1)
 /** Buffers kept for the next batches. */
-const SPARE_BUFFER_MAX = 256
+const SPARE_BUFFER_MAX = 512
+/** New buffers are cut from pieces of memory of this size: one piece costs as much as one buffer alone. */
+const SLAB_SIZE_BYTES = 1 << 16
 
 interface Savepoint {
   readonly pageCount: number
@@ -37,6 +39,8 @@ interface Savepoint {
 export class BufferPool {
   readonly #pageSize: number
   readonly #spare: Uint8Array[] = []
+  #slab = new ArrayBuffer(0)
+  #slabUsed = 0
 
   constructor(pageSize: number) {
     this.#pageSize = pageSize
@@ -44,7 +48,17 @@ export class BufferPool {
 
   /** A buffer with whatever content. */
   take(): Uint8Array {
-    return this.#spare.pop() ?? new Uint8Array(this.#pageSize)
+    return this.#spare.pop() ?? this.#cut()
+  }
+
+  #cut(): Uint8Array {
+    if (this.#slabUsed === this.#slab.byteLength) {
+      this.#slab = new ArrayBuffer(Math.max(SLAB_SIZE_BYTES, this.#pageSize))
+      this.#slabUsed = 0
+    }
+    const start = this.#slabUsed
+    this.#slabUsed = start + this.#pageSize
+    return new Uint8Array(this.#slab, start, this.#pageSize)
   }
 
   copyOf(bytes: Uint8Array): Uint8Array {
@@ -71,6 +85,10 @@ export interface DirtyLimit {
   readonly spill: () => SpillLog
 }
 
+/** Pages that are filled in order leave memory once they take this much, or this part of the limit. */
+const FILLED_SIZE_BYTES = 4 << 20
+const FILLED_SHARE = 4
+
 /** A transaction works on some pages at once: with fewer it would do nothing but read again what it has written. */
 const DIRTY_PAGES_MIN = 64
 
@@ -89,11 +107,16 @@ export class WritePages implements PageWriter, FreelistHost, WriteBase {
   readonly #pool: BufferPool
   readonly #dirty = new Map<PageNumber, Page>()
   readonly #limit: DirtyLimit
+  readonly #filledPagesMax: number
   readonly #savepoints: Savepoint[] = []
   /** Changed pages that have left memory. */
   #spill: Spill | null = null
   #pageCount: number
   #editCount = 0
+  /** Changed pages that stayed in memory when others left it last. */
+  #leftCount = 0
+  /** Pages of the limit that are used for something else. */
+  #reservedPages = 0
 
   constructor(base: WriteBase, pool: BufferPool, lockBytePage: PageNumber, limit: DirtyLimit) {
     this.#limit = limit
@@ -102,6 +125,7 @@ export class WritePages implements PageWriter, FreelistHost, WriteBase {
     this.#lockBytePage = lockBytePage
     this.pageSize = base.pageSize
     this.usableSize = base.usableSize
+    this.#filledPagesMax = Math.min(limit.pages / FILLED_SHARE, FILLED_SIZE_BYTES / base.pageSize)
     this.#pageCount = base.pageCount
   }
 
@@ -183,18 +207,43 @@ export class WritePages implements PageWriter, FreelistHost, WriteBase {
     this.#savepoints.push({ pageCount: this.#pageCount, spillMark: this.#spill?.mark ?? NO_FRAME, before: new Map() })
   }
 
+  /** What changes may take in memory. */
+  get limitBytes(): number {
+    return this.#limit.pages * this.pageSize
+  }
+
+  /** Uses so many bytes of the limit for something else, in place of what was said before: fewer pages stay in memory then. */
+  reserve(bytes: number): void {
+    this.#reservedPages = Math.ceil(bytes / this.pageSize)
+  }
+
   /**
    * Lets changed pages go from memory if there are too many. Called between two operations, when nobody holds a page.
    * @throws ENDMARK_IO, and what the limit's `spill` throws
    */
   relieve(): void {
-    if (this.#dirty.size <= this.#limit.pages) return
+    if (this.#dirty.size > Math.max(this.#limit.pages - this.#reservedPages, DIRTY_PAGES_MIN)) this.#letGo()
+  }
+
+  /**
+   * The same while pages are filled in order and not looked at again: when there are many, those that are filled leave in small
+   * portions, so that a few buffers do for all of them.
+   */
+  relieveFilled(): void {
+    const { size } = this.#dirty
+    const isLarge = this.#spill !== null || size > this.#filledPagesMax
+    if (isLarge && size > Math.max(this.#leftCount + SPARE_BUFFER_MAX, DIRTY_PAGES_MIN)) this.#letGo()
+    else this.relieve()
+  }
+
+  #letGo(): void {
     // Others would be missing after a rollback: what was written since then is forgotten with the frames.
     const undone = this.#savepoints.at(-1)
     const leaving = [...this.#dirty.values()].filter(({ number }) => undone === undefined || undone.before.has(number))
     const leaves = leaving.filter(({ number, bytes }) => number !== PAGE_ONE && !isInterior(bytes))
     // Interior pages are used again at once; but if they are what there is, they go as well.
     const gone = leaves.length * 2 > leaving.length ? leaves : leaving
+    this.#leftCount = this.#dirty.size - gone.length
     if (gone.length === 0) return
     gone.sort((a, b) => a.number - b.number)
     this.#spill ??= new Spill(this.#limit.spill())

@@ -1,5 +1,6 @@
 export type { Payload, Rowid } from '../btree/index.js'
 export type { SqlValue } from '../format/index.js'
+export { BufferedPuts } from './buffered-puts.js'
 export { type ComparedState, ComparedStates, changedStores, type StoreChange } from './changed-stores.js'
 export { checkOperation, isRowid, isWellFormedRecord } from './check-operation.js'
 export { ClientTable, type ClientTableRow } from './client-table.js'

@@ -3,13 +3,26 @@
  * by the value.
  */
 import { assert } from '../assert.js'
-import type { Payload, Rowid } from '../btree/index.js'
+import { type Payload, type RecordRun, type Rowid, RUN_RECORD_SIZE_MAX } from '../btree/index.js'
 import { invalidArgument, unsupported } from '../errors.js'
-import { encodeRecord, RecordReader, readColumn, type SearchKey, type SqlValue } from '../format/index.js'
+import {
+  encodeRecord,
+  measureRecord,
+  pairSize,
+  putMeasuredRecord,
+  putPair,
+  RecordReader,
+  readColumn,
+  type SearchKey,
+  type SqlValue,
+} from '../format/index.js'
 import type { StoreCodec } from './codec.js'
 import { type Column, decodeValue, encodeValue, preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import { checkRecordSize } from './record-size.js'
+
+/** Key and value as they are stored. */
+export type EncodedPair = readonly [SqlValue, SqlValue]
 
 export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   readonly definition: StoreDefinition
@@ -31,9 +44,30 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   }
 
   encode(key: K, value: V): Uint8Array {
+    return this.recordOf(this.encodePair(key, value))
+  }
+
+  encodePair(key: K, value: V): EncodedPair {
     if (value === undefined) throw invalidArgument(`store ${JSON.stringify(this.#store)}: a value is missing`)
-    const keyValue = this.#encodeKey(key)
-    return checkRecordSize(this.#store, encodeRecord([keyValue, encodeValue(this.#store, this.#value, value)]))
+    return [this.#encodeKey(key), encodeValue(this.#store, this.#value, value)]
+  }
+
+  recordOf(pair: EncodedPair): Uint8Array {
+    return checkRecordSize(this.#store, encodeRecord(pair))
+  }
+
+  /**
+   * Writes the record of a pair straight into a run.
+   * @returns false, with nothing put in, if the run does not take it
+   */
+  putInto(run: RecordRun, pair: EncodedPair): boolean {
+    const [key, value] = pair
+    if (typeof key === 'string' && value instanceof Uint8Array && putTextAndBlob(run, key, value)) return true
+    const length = measureRecord(pair)
+    if (length > RUN_RECORD_SIZE_MAX) return false
+    run.begin(length)
+    putMeasuredRecord(run.bytes, run.recordStart, pair)
+    return run.end()
   }
 
   rowidOf(): Rowid {
@@ -87,4 +121,12 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
     }
     return encodeValue(this.#store, this.#key, key)
   }
+}
+
+/** The most common pair, in one pass. @returns false, with nothing put in, if this one takes the longer way */
+function putTextAndBlob(run: RecordRun, key: string, value: Uint8Array): boolean {
+  const length = pairSize(key, value)
+  if (length > RUN_RECORD_SIZE_MAX) return false
+  run.begin(length)
+  return putPair(run.bytes, run.recordStart, key, value) >= 0 && run.end()
 }

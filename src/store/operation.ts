@@ -109,7 +109,11 @@ export function applyOperation(pages: PageWriter, schema: Schema, operation: Ope
   }
 }
 
-function writableStore(schema: Schema, operation: PutOperation | UpdateOperation | DeleteOperation): StoreDefinition {
+/** The store of an operation. @throws ENDMARK_NOT_FOUND, ENDMARK_INVALID_ARGUMENT, ENDMARK_UNSUPPORTED if it may not be applied */
+export function writableStore(
+  schema: Schema,
+  operation: PutOperation | UpdateOperation | DeleteOperation,
+): StoreDefinition {
   const definition = schema.require(operation.store)
   if (definition.layoutDigest !== operation.layout) {
     throw invalidArgument(`store ${JSON.stringify(operation.store)} was altered while a write to it was under way`)

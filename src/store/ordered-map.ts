@@ -2,6 +2,7 @@
  * `db.map`: one value under each key, in the order of the keys. In the file it is a WITHOUT ROWID table of two columns,
  * which SQL can read and write like every other.
  */
+import type { RecordRun } from '../btree/index.js'
 import { invalidArgument } from '../errors.js'
 import { preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
@@ -18,6 +19,11 @@ import { Store } from './store.js'
 export type MapChange<K, V> =
   | { readonly type: 'put'; readonly key: K; readonly value: V }
   | { readonly type: 'delete'; readonly key: K }
+
+/** Where puts that wait are kept. */
+export interface RunSource {
+  runOf<K, V>(map: OrderedMap<K, V>, schema: Schema): RecordRun | null
+}
 
 /**
  * An ordered map from keys to values. Reads are synchronous and see the newest committed state, of whatever process;
@@ -79,6 +85,25 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
     const codec = this.writableCodecIn(schema)
     const { layoutDigest } = codec.definition
     return { type: 'put', store: this.name, layout: layoutDigest, rowid: null, record: codec.encode(key, value) }
+  }
+
+  /**
+   * The same, put into a run of records.
+   * @returns null, or the operation if no run takes it
+   */
+  putInto(runs: RunSource, schema: Schema, key: K, value: V): PutOperation | null {
+    const codec = this.writableCodecIn(schema)
+    const { layoutDigest } = codec.definition
+    const pair = codec.encodePair(key, value)
+    // Not before: encoding may call code of the value, and that may do anything with these runs.
+    const run = runs.runOf(this, schema)
+    if (run !== null && codec.putInto(run, pair)) return null
+    return { type: 'put', store: this.name, layout: layoutDigest, rowid: null, record: codec.recordOf(pair) }
+  }
+
+  /** @throws ENDMARK_NOT_FOUND, ENDMARK_UNSUPPORTED if there is no such map, or if it must not be written */
+  writableDefinition(schema: Schema): StoreDefinition {
+    return this.writableCodecIn(schema).definition
   }
 
   #operationOf(schema: Schema, change: MapChange<K, V>): PutOperation | DeleteOperation {

@@ -3,12 +3,15 @@
  * commit. Validation and encoding are done before; here the pages change.
  */
 import type { WritePages } from '../pager/index.js'
-import { applyOperation, type Operation, type OperationResult, type StoreHost } from '../store/index.js'
+import { applyOperation, BufferedPuts, type Operation, type OperationResult, type StoreHost } from '../store/index.js'
 import type { BatchSchemas } from './batch-schemas.js'
 import type { Committer, WriterStatus } from './committer.js'
 import type { GroupCommit } from './group-commit.js'
 import { refusePromise, Transaction } from './transaction.js'
 import type { CommitOptions, Work } from './waiting-commit.js'
+
+/** Fewer operations are applied one by one. */
+const BUFFERED_MIN = 9
 
 const INLINE: WriterStatus = { mode: 'inline', pid: null, failure: null }
 
@@ -66,7 +69,7 @@ export class InlineCommitter implements Committer {
       const tx = new Transaction(this.#host, pages, schemas)
       try {
         const result = refusePromise(fn(tx))
-        tx.assertWhole()
+        tx.complete()
         return result
       } catch (error) {
         // The pages are rolled back: the same schema cookie may stand for another schema next time.
@@ -89,12 +92,20 @@ export class InlineCommitter implements Committer {
 
   #applyAll(pages: WritePages, operations: readonly Operation[], results: OperationResult[] | null): void {
     const schemas = this.#schemas.of(pages)
+    // Where nobody asks what became of each.
+    const buffered = results === null && operations.length >= BUFFERED_MIN ? new BufferedPuts(pages) : null
     try {
       for (const operation of operations) {
+        if (buffered !== null && operation.type === 'put' && buffered.putRecord(schemas.of(pages), operation)) {
+          if (buffered.needsTending) buffered.tend()
+          continue
+        }
+        buffered?.apply()
         const result = applyOperation(pages, schemas.of(pages), operation)
         if (results !== null) results.push(result)
         pages.relieve()
       }
+      buffered?.apply()
     } catch (error) {
       schemas.clear()
       throw error

@@ -53,7 +53,7 @@ export function recordTransaction<T>(parts: RecordingParts, fn: (tx: Transaction
     try {
       const value = refusePromise(fn(tx))
       if (isTooLarge) return null
-      tx.assertWhole()
+      tx.complete()
       return { value, steps: log.finish(), base: stateIdOf(held.snapshot.header), isWrite: pages.dirtyCount > 0 }
     } catch (error) {
       if (isTooLarge) return null

@@ -1,12 +1,16 @@
 /**
  * A write transaction as its function sees it: reads show the newest committed state and the transaction's own
- * changes; writes become operations that are applied at once to pages nobody else sees. It is over when the function
+ * changes; writes become operations that are applied to pages nobody else sees. It is over when the function
  * returns (then it commits) or throws (then it is undone).
+ *
+ * Operations are applied at once, except for puts into maps that come many in a row: those are buffered and applied together,
+ * before anything that could tell the difference (TXN-10). A transaction that is recorded applies each at once.
  */
 import { EndmarkError, invalidArgument } from '../errors.js'
 import type { PageReader, WritePages } from '../pager/index.js'
 import {
   applyOperation,
+  BufferedPuts,
   type Operation,
   type OperationResult,
   OrderedMap,
@@ -19,12 +23,20 @@ import {
 import { StateReader } from './state-reader.js'
 import type { StepLog } from './step-log.js'
 
+/** Puts in a row that are applied at once: those of a function that reads between them are never more. */
+const UNBUFFERED_PUTS = 8
+
 export class Transaction extends StateReader {
   #pages: WritePages | null
   readonly #log: StepLog | null
   readonly #schemas: SchemaCache
   /** An error that may have left an edit half done: whatever the function does about it, this must not be committed. */
   #failure: { readonly error: unknown } | null = null
+  /** Puts into maps since anything else was done. */
+  #putsInRow = 0
+  #buffered: BufferedPuts | null = null
+  /** As it was found for what is buffered: no operation of a transaction changes it. */
+  #bufferedSchema: Schema | null = null
 
   /** @param log records what the function does and reads */
   constructor(host: StoreHost, pages: WritePages, schemas: SchemaCache, log: StepLog | null = null) {
@@ -46,16 +58,17 @@ export class Transaction extends StateReader {
     keyOrRow: Key | Row,
     value?: Value,
   ): Key {
-    const schema = this.schema()
+    this.#open()
     if (store instanceof Table) {
       store.assertOf(this.host)
+      const schema = this.schema()
       const operation = store.putOperation(schema, keyOrRow as Row)
       return store.keyOfResult(schema, operation, this.#apply(operation).rowid)
     }
     if (!(store instanceof OrderedMap))
       throw invalidArgument('put: the first argument is a map or a table of this database')
     store.assertOf(this.host)
-    this.#apply(store.putOperation(schema, keyOrRow as Key, value as Value))
+    this.#putInto(store, keyOrRow as Key, value as Value)
     return keyOrRow as Key
   }
 
@@ -95,13 +108,17 @@ export class Transaction extends StateReader {
    */
   savepoint<T>(part: () => T): T {
     const pages = this.#open()
+    this.#applyBuffered()
     const failureBefore = this.#failure
     pages.savepoint()
     this.#log?.savepoint('savepoint')
     let result: T
     try {
       result = refusePromise(part())
+      this.#applyBuffered()
     } catch (error) {
+      this.#buffered?.drop()
+      this.#bufferedSchema = null
       pages.rollback()
       this.#log?.savepoint('rollback')
       this.#schemas.clear()
@@ -113,18 +130,27 @@ export class Transaction extends StateReader {
     return result
   }
 
-  /** @throws the error of an edit that stopped half-way, even if the function has caught it (TXN-4) */
-  assertWhole(): void {
+  /**
+   * The function has returned: applies what is left to do.
+   * @throws the error of an edit that stopped half-way, even if the function has caught it (TXN-4)
+   */
+  complete(): void {
+    this.#applyBuffered()
     if (this.#failure !== null) throw this.#failure.error
   }
 
   /** Ends all use of this object: its function has returned. */
   end(): void {
+    this.#buffered?.drop()
+    this.#buffered = null
     this.#pages = null
   }
 
+  /** Asked for by every read, and before each step of an iteration: what is buffered is applied first. */
   protected override pages(): PageReader {
-    return this.#open()
+    const pages = this.#open()
+    this.#applyBuffered()
+    return pages
   }
 
   protected override schema(): Schema {
@@ -133,8 +159,41 @@ export class Transaction extends StateReader {
     return schema
   }
 
+  #putInto<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): void {
+    const pages = this.#open()
+    if (this.#putsInRow < UNBUFFERED_PUTS || this.#log !== null) {
+      const puts = this.#putsInRow + 1
+      this.#apply(map.putOperation(this.schema(), key, value))
+      this.#putsInRow = puts
+      return
+    }
+    this.#buffered ??= new BufferedPuts(pages)
+    this.#bufferedSchema ??= this.schema()
+    const buffered = this.#buffered
+    const alone = buffered.put(map, this.#bufferedSchema, key, value)
+    if (alone !== null) this.#apply(alone)
+    else if (buffered.needsTending) this.#guard(() => buffered.tend())
+  }
+
+  /** TXN-10: called before anything that sees or does something else than puts into maps. */
+  #applyBuffered(): void {
+    this.#putsInRow = 0
+    const buffered = this.#buffered
+    if (buffered !== null && !buffered.isEmpty) this.#guard(() => buffered.apply())
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#failure ??= { error }
+      throw error
+    }
+  }
+
   #apply(operation: Operation): OperationResult {
     const pages = this.#open()
+    this.#applyBuffered()
     const log = this.#log
     log?.operation(operation)
     try {

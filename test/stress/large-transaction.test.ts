@@ -109,9 +109,9 @@ async function assertCommits(t: ExecutionContext, path: string, options: OpenOpt
   const limit = DIRTY_LIMIT_BYTES + HEAP_BYTES
   t.log(`${SIZE_MB} MB, ${Math.round(memory / 2 ** 20)} MB of memory of ${Math.round(limit / 2 ** 20)}`)
   t.true(memory < limit, `${memory} bytes of memory`)
-  // Pages leave memory again and again, and take their own frames each time.
+  // Pages leave memory again and again, and take their own frames then.
   const { logFrames, pageCount } = db.stats()
-  t.true(logFrames < pageCount * 1.1 + OLD_ROWS, `${logFrames} frames for ${pageCount} pages`)
+  t.true(logFrames < pageCount * 1.4 + OLD_ROWS, `${logFrames} frames for ${pageCount} pages`)
   t.is(snapshot.count(map), OLD_ROWS, 'a snapshot from before')
   snapshot.close()
   t.is(countOf(map, 2), ROWS)
