@@ -164,6 +164,24 @@ test('a frame that a savepoint may go back to stays as it is', async (t) => {
   t.is(await integrityCheck(t, path), 'ok')
 })
 
+test('an iteration goes on from its key, whatever has taken the frame of its page meanwhile', async (t) => {
+  const { db, map } = await openSpilling(t)
+  await db.transaction((tx) => {
+    for (let round = 0; round < 3; round++) fill(tx, map, `round ${round}`)
+    for (const reverse of [false, true]) {
+      const keys: number[] = []
+      for (const [key] of tx.range(map, { gte: 1000, lt: 1030, reverse })) {
+        keys.push(key)
+        // The entries of its page come to lie elsewhere, and the page leaves memory.
+        for (let near = key - 10; near <= key + 10; near++) tx.put(map, near, 'short'.repeat(1 + (keys.length % 7)))
+        fill(tx, map, 'other', 1000)
+      }
+      const expected = Array.from({ length: 30 }, (_, index) => 1000 + index)
+      t.deepEqual(keys, reverse ? expected.reverse() : expected)
+    }
+  })
+})
+
 const sorted = (model: ReadonlyMap<number, string>) => [...model].sort(([a], [b]) => a - b)
 
 test('nobody sees anything of it before the commit, and snapshots nothing after it', async (t) => {
