@@ -279,6 +279,38 @@ test('a disk that is full in the middle of it rejects it with the reason, and no
   t.is(await integrityCheck(t, path), 'ok')
 })
 
+test('a savepoint is undone whole though nothing can be read from the log', async (t) => {
+  const { path, db, map, vfs } = await openSpilling(t)
+  const isLogRead = ({ operation, path: read }: VfsEvent) => operation === 'read' && read.endsWith('-wal')
+  const undone = (tx: Transaction) =>
+    t.throws(
+      () =>
+        tx.savepoint(() => {
+          fill(tx, map, 'undone')
+          vfs.hook = failOn(isLogRead, { andLater: true })
+          throw new Error('my own')
+        }),
+      { message: 'my own' },
+    )
+  const contents = Array.from({ length: 3000 }, (_, key): [number, string] => [key, text('kept', key)])
+  await db.transaction((tx) => {
+    fill(tx, map, 'kept')
+    undone(tx)
+    vfs.hook = () => {}
+    tx.put(map, 0, text('kept', 0))
+  })
+  t.deepEqual(contentsOf(map), contents)
+  const reading = db.transaction((tx) => {
+    fill(tx, map, 'rejected')
+    undone(tx)
+  })
+  await rejects(t, reading, 'ENDMARK_IO')
+  vfs.hook = () => {}
+  t.deepEqual(contentsOf(map), contents)
+  await assertRecovered(t, path, contents)
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
 test('a new generation of the log may begin with it, and a blocking transaction spills as well', async (t) => {
   const { path, db, map } = await openSpilling(t)
   await db.transaction((tx) => fill(tx, map, 'old', 1000))
