@@ -27,10 +27,10 @@ const OFFSET_BITS = 20
 const CHUNK_SIZE_BYTES = 1 << OFFSET_BITS
 const OFFSET_MASK = CHUNK_SIZE_BYTES - 1
 const CHUNK_COUNT_MAX = 1 << (32 - OFFSET_BITS)
-/** Few records take little. */
-const FIRST_CHUNK_SIZE_BYTES = 1 << 15
+/** Few records take little: there may be a run for each of very many trees. */
+const FIRST_CHUNK_SIZE_BYTES = 1 << 12
 /** Longer records do not go into a run: chunks would be left half empty. */
-export const RUN_RECORD_SIZE_MAX = FIRST_CHUNK_SIZE_BYTES >>> 1
+export const RUN_RECORD_SIZE_MAX = 1 << 14
 /** Records that are read ahead together. */
 const READ_AHEAD = 16
 /** Of each of them so much: more is rarely there. */
@@ -49,6 +49,8 @@ export class RecordRun implements NumberedKeys {
   count = 0
   /** 1 if all keys are texts, 0 if blobs, -1 without any. */
   parity = -1
+  /** Memory for cells that is kept, used or not. */
+  capacityBytes = 0
   /** Each key so far is greater than the one before. */
   isRising = true
 
@@ -81,12 +83,6 @@ export class RecordRun implements NumberedKeys {
     return this.#cellBytes + BYTES_PER_RECORD * this.count
   }
 
-  /** Memory for cells that is kept, used or not. */
-  get capacityBytes(): number {
-    const count = this.#chunks.length
-    return count === 0 ? 0 : FIRST_CHUNK_SIZE_BYTES + (count - 1) * CHUNK_SIZE_BYTES
-  }
-
   /** Whether no more records go in. */
   get isFull(): boolean {
     return this.count === KEY_COUNT_MAX || this.#chunk + 2 >= CHUNK_COUNT_MAX
@@ -98,7 +94,7 @@ export class RecordRun implements NumberedKeys {
    */
   begin(recordLength: number): void {
     const size = varintSizeOf(recordLength) + recordLength
-    if (this.#chunk < 0 || this.#used + size > this.#chunks[this.#chunk]!.length) this.#nextChunk()
+    if (this.#chunk < 0 || this.#used + size > this.#chunks[this.#chunk]!.length) this.#nextChunk(size)
     const bytes = this.#chunks[this.#chunk]!
     this.bytes = bytes
     this.cellStart = this.#used
@@ -222,6 +218,7 @@ export class RecordRun implements NumberedKeys {
     this.#last = NOTHING
     if (!keepsChunks && this.#chunks.length > 1) {
       this.#chunks.length = 1
+      this.capacityBytes = this.#chunks[0]!.length
       this.#positions = new Uint32Array(256)
     }
     this.#chunk = this.#chunks.length === 0 ? -1 : 0
@@ -255,12 +252,21 @@ export class RecordRun implements NumberedKeys {
     this.keyLength = serialTypeSize(getVarint(bytes, recordStart + varintSize(bytes, recordStart)))
   }
 
-  #nextChunk(): void {
-    const next = ++this.#chunk
+  /** Goes on to a chunk that has room for a cell of this size. */
+  #nextChunk(size: number): void {
+    const chunks = this.#chunks
+    let next = this.#chunk + 1
+    // Those that are kept may be too small for it.
+    while (next < chunks.length && chunks[next]!.length < size) next++
     assert(next < CHUNK_COUNT_MAX, 'a run of records outgrows its positions')
+    this.#chunk = next
     this.#used = 0
-    if (next < this.#chunks.length) return
-    this.#chunks.push(Buffer.allocUnsafeSlow(next === 0 ? FIRST_CHUNK_SIZE_BYTES : CHUNK_SIZE_BYTES))
+    if (next < chunks.length) return
+    // As much again as there is: no more than half of it is unused.
+    const wanted = Math.max(FIRST_CHUNK_SIZE_BYTES, this.capacityBytes, size)
+    const chunk = Buffer.allocUnsafeSlow(Math.min(2 ** Math.ceil(Math.log2(wanted)), CHUNK_SIZE_BYTES))
+    chunks.push(chunk)
+    this.capacityBytes += chunk.length
   }
 }
 

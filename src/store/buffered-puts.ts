@@ -22,6 +22,8 @@ import type { Schema } from './schema.js'
 const RISING_SIZE_BYTES = 1 << 18
 /** After how many bytes the sum is taken again. */
 const STEP_SIZE_BYTES = 1 << 16
+/** What chunks that are not full may take beyond the limit. */
+const UNUSED_SIZE_BYTES = 1 << 20
 
 interface Buffered {
   readonly root: PageNumber
@@ -29,6 +31,9 @@ interface Buffered {
   readonly run: RecordRun
   /** Size of the run from which on the sum is to be taken. */
   sumAtBytes: number
+  /** Of the run as they are in the sums. */
+  sizeBytes: number
+  capacityBytes: number
 }
 
 export class BufferedPuts implements RunSource {
@@ -43,6 +48,9 @@ export class BufferedPuts implements RunSource {
   #isEmpty = true
   #isFull = false
   #needsTending = false
+  /** Sums over all runs: that of what is in them lags behind by a few steps, that of the memory they keep does not. */
+  #sizeBytes = 0
+  #capacityBytes = 0
   /** One that can be used again. */
   #spare: RecordRun | null = null
 
@@ -102,7 +110,8 @@ export class BufferedPuts implements RunSource {
    * @throws ENDMARK_CORRUPT, ENDMARK_IO, and what spilling throws: the pages must be rolled back then, and nothing waits any more
    */
   apply(): void {
-    const keepsChunks = this.#isFull
+    // Of very many runs, each with little in it, nothing is kept.
+    const keepsChunks = this.#isFull && this.#capacityBytes < this.#limitBytes + UNUSED_SIZE_BYTES
     if (this.#isEmpty) return
     try {
       for (const buffered of this.#byRoot.values()) this.#applyRun(buffered)
@@ -137,7 +146,8 @@ export class BufferedPuts implements RunSource {
   #clear(keepsChunks: boolean): void {
     for (const buffered of this.#byRoot.values()) {
       buffered.run.clear({ keepsChunks })
-      buffered.sumAtBytes = this.#stepBytes
+      buffered.sumAtBytes = 0
+      buffered.sizeBytes = 0
       if (!keepsChunks) this.#spare = buffered.run
     }
     if (!keepsChunks) {
@@ -145,10 +155,12 @@ export class BufferedPuts implements RunSource {
       this.#byRoot.clear()
       this.#map = null
       this.#buffered = null
+      this.#capacityBytes = 0
     }
+    this.#sizeBytes = 0
     this.#isEmpty = true
     this.#isFull = false
-    this.#pages.reserve(keepsChunks ? this.#capacityBytes() : 0)
+    this.#pages.reserve(this.#capacityBytes)
   }
 
   #turnTo<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema): void {
@@ -165,29 +177,32 @@ export class BufferedPuts implements RunSource {
     if (keyOrder[0]!.descending) return null
     const run = this.#spare ?? new RecordRun()
     this.#spare = null
-    const buffered = { root, key: new SearchKey(keyOrder), run, sumAtBytes: this.#stepBytes }
+    const buffered = { root, key: new SearchKey(keyOrder), run, sumAtBytes: 0, sizeBytes: 0, capacityBytes: 0 }
     this.#byRoot.set(root, buffered)
     return buffered
   }
 
   #added(buffered: Buffered): void {
+    const { run, sumAtBytes, capacityBytes } = buffered
     this.#isEmpty = false
-    if (buffered.run.sizeBytes >= buffered.sumAtBytes) this.#sum(buffered)
+    if (run.sizeBytes >= sumAtBytes || run.capacityBytes > capacityBytes) this.#sum(buffered)
   }
 
   #sum(buffered: Buffered): void {
     const { run } = buffered
-    let size = 0
-    for (const other of this.#byRoot.values()) size += other.run.sizeBytes
-    buffered.sumAtBytes = run.sizeBytes + this.#stepBytes
-    this.#isFull = size >= this.#limitBytes || run.isFull || (run.isRising && run.sizeBytes >= RISING_SIZE_BYTES)
-    this.#pages.reserve(Math.max(size, this.#capacityBytes()))
+    const { sizeBytes, capacityBytes } = run
+    this.#sizeBytes += sizeBytes - buffered.sizeBytes
+    this.#capacityBytes += capacityBytes - buffered.capacityBytes
+    buffered.sizeBytes = sizeBytes
+    buffered.capacityBytes = capacityBytes
+    // The more runs, the less each may have that is not in the sum.
+    buffered.sumAtBytes = sizeBytes + this.#stepBytes / this.#byRoot.size
+    this.#isFull =
+      this.#sizeBytes >= this.#limitBytes ||
+      this.#capacityBytes >= this.#limitBytes + UNUSED_SIZE_BYTES ||
+      run.isFull ||
+      (run.isRising && sizeBytes >= RISING_SIZE_BYTES)
+    this.#pages.reserve(Math.max(this.#sizeBytes, this.#capacityBytes))
     this.#needsTending = true
-  }
-
-  #capacityBytes(): number {
-    let capacity = 0
-    for (const { run } of this.#byRoot.values()) capacity += run.capacityBytes
-    return capacity
   }
 }

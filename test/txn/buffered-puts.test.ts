@@ -316,6 +316,7 @@ test('puts of a savepoint that cannot be applied make the savepoint fail, and it
 
 // Memory.
 
+const TEXTS = { key: 'text', value: 'text' } as const
 const SMALL: OpenOptions = { pageSize: 512, dirtyLimit: 0, autoCheckpoint: 0 }
 const isLogWrite = ({ when, operation, path }: VfsEvent) =>
   when === 'before' && operation === 'write' && path.endsWith('-wal')
@@ -353,6 +354,22 @@ test('no more waits than memory has room for, whether the keys come in order or 
     t.is(map.count(), 5000)
     t.is(map.get('04711'), `${step}`.padEnd(60))
   }
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('no more waits where it is a little for each of many maps', async (t) => {
+  const { db, vfs, path } = await openHooked(t)
+  const maps: Texts[] = []
+  for (let index = 0; index < 100; index++) maps.push((await db.map(`m${index}`, TEXTS)) as Texts)
+  let writes = 0
+  vfs.hook = (event) => {
+    if (isLogWrite(event)) writes++
+  }
+  await db.transaction((tx) => {
+    for (let row = 0; row < 20; row++) for (const map of maps) tx.put(map, `${(row * 7) % 20}`, 'x'.repeat(80))
+    t.true(writes > 3, `${writes} writes`)
+  })
+  for (const map of maps) t.is(map.count(), 20)
   t.is(await integrityCheck(t, path), 'ok')
 })
 
