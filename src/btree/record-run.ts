@@ -105,10 +105,11 @@ export class RecordRun implements NumberedKeys {
 
   /**
    * The record has been written.
-   * @returns false if its key is of another kind than the others: then it has not been put in
+   * @returns false if its key is of another kind than the others, or if there are as many as can be sorted: then it has not been put in
    */
   end(): boolean {
     const number = this.count
+    if (number === KEY_COUNT_MAX) return false
     const { bytes, recordStart } = this
     const serialType = getVarint(bytes, recordStart + varintSize(bytes, recordStart))
     const parity = serialType & 1
