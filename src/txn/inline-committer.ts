@@ -109,6 +109,9 @@ export class InlineCommitter implements Committer {
     } catch (error) {
       schemas.clear()
       throw error
+    } finally {
+      // What it took of the limit is there again for the next ones of the batch.
+      buffered?.drop()
     }
   }
 }
