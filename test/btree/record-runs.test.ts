@@ -256,3 +256,27 @@ test('a run takes keys of one kind, and of equal ones the last', (t) => {
   t.true(add(run, new Uint8Array([1]), '5'))
   t.true(run.isRising)
 })
+
+test('a run that is filled again has room for records of all sizes, whatever chunks it has kept', (t) => {
+  const random = seededRandom(t)
+  const run = new RecordRun()
+  for (let round = 0; round < 12; round++) {
+    const model = new Map<string, string>()
+    const sizeMax = random.pick([20, 3000, RUN_RECORD_SIZE_MAX - 20])
+    for (let i = random.below(400); i >= 0; i--) {
+      const entry = String(random.below(1000))
+      const value = 'v'.repeat(random.below(sizeMax))
+      t.true(add(run, entry, value))
+      model.set(entry, value)
+    }
+    run.sort()
+    const left: [string, string][] = []
+    for (let index = 0; index < run.count; index++) {
+      run.turnTo(index)
+      left.push(decodeRecord(run.record(), 0, run.recordLength) as [string, string])
+    }
+    t.deepEqual(left, [...model].sort(byKey))
+    t.true(run.capacityBytes >= left.reduce((sum, [entry, value]) => sum + entry.length + value.length, 0))
+    run.clear({ keepsChunks: random.below(4) > 0 })
+  }
+})
