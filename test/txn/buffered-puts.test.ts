@@ -356,6 +356,45 @@ test('no more waits than memory has room for, whether the keys come in order or 
   t.is(await integrityCheck(t, path), 'ok')
 })
 
+const SHAPES: Record<string, (index: number) => string> = {
+  numbers: (index) => String(index),
+  'numbers behind an umlaut': (index) => `ä${index}`,
+  'umlauts behind numbers': (index) => `${index}ö${index % 7}`,
+  'characters of four bytes': (index) =>
+    String.fromCodePoint(0x1f600 + (index % 50), 0x61 + (index % 13), 0x1f300 + index),
+  'halves of characters': (index) => `${index % 30}${String.fromCharCode(0xd800 + (index % 90))}${index}`,
+  'the longest beginnings in common': (index) => `${'='.repeat(50)}${index % 2 === 0 ? '' : 'ß'}${index}`,
+  'anything, also nothing': (index) =>
+    ['', '\0', `${index}`, `ü${index}`, `\0${index}`, 'x'.repeat(index % 90)][index % 6]!,
+}
+
+for (const [name, keyAt] of Object.entries(SHAPES)) {
+  test(`of keys that are put again and again in any order, more than memory has room for, the last put counts: ${name}`, async (t) => {
+    const random = seededRandom(t)
+    const { db, map, path } = await openHooked(t)
+    const blobs = await db.map<Uint8Array, string>('blobs', { key: 'blob', value: 'text' })
+    const batched = await db.map<string, string>('batched', { key: 'text', value: 'text' })
+    const puts = Array.from({ length: 4000 }, (_, index) => [keyAt(random.below(900)), `${index}`] as const)
+    await db.transaction((tx) => {
+      for (const [key, value] of puts) {
+        tx.put(map, key, value)
+        tx.put(blobs, Buffer.from(key), value)
+      }
+    })
+    await batched.batch(puts.map(([key, value]) => ({ type: 'put', key, value })))
+    // Half a character is stored as U+FFFD.
+    const expected = new Map(puts.map(([key, value]) => [Buffer.from(key).toString(), value]))
+    const sorted = [...expected].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    t.deepEqual([...map.entries()], sorted)
+    t.deepEqual([...batched.entries()], sorted)
+    t.deepEqual(
+      Array.from(blobs.entries(), ([key, value]) => [Buffer.from(key).toString(), value]),
+      sorted as unknown,
+    )
+    t.is(await integrityCheck(t, path), 'ok')
+  })
+}
+
 test('a disk that is full while puts are applied rejects the transaction, whatever its function does', async (t) => {
   const { db, map, vfs, path } = await openHooked(t)
   await map.put('before', 'before')
