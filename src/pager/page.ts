@@ -3,7 +3,8 @@
  * (on page 1 that is the file header: the b-tree page header follows at 100).
  *
  * A clean page is a view of a map or a shared copy: nobody may write to it, and it is valid as long as the
- * snapshot it came from. A dirty page is a private copy that belongs to one write transaction.
+ * snapshot it came from. A dirty page belongs to one write transaction: a private copy, or, once that has left memory, a view of
+ * its frame. Its bytes mean something else after the next edit.
  */
 import type { DecodedPage } from '../format/index.js'
 import type { PageNumber } from '../units.js'

@@ -80,7 +80,8 @@ export class Spill {
     const known = this.#cache.get(number)
     if (known !== undefined) return known
     if (this.#cache.size >= CACHED_PAGES_MAX) this.#cache.clear()
-    const page = new Page(number, this.#log.page(number, frame), false)
+    // Not a clean one, which never changes: its frame may be overwritten while somebody still has it.
+    const page = new Page(number, this.#log.page(number, frame), true)
     this.#cache.set(number, page)
     return page
   }

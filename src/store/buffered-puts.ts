@@ -25,11 +25,14 @@ import type { Schema } from './schema.js'
 const RISING_SIZE_BYTES = 1 << 18
 /** After how many bytes in all it is looked whether they are too many. */
 const STEP_SIZE_BYTES = 1 << 16
+/** What one map may take though few puts into it wait. */
+const MAP_SIZE_BYTES = 1 << 19
 
 export class BufferedPuts implements RunSource {
   readonly #pages: WritePages
   readonly #limitBytes: number
   readonly #stepBytes: number
+  readonly #mapsMax: number
   readonly #pool = new ChunkPool()
   /** By the root of the tree: there may be several handles of one map. */
   readonly #byRoot = new Map<PageNumber, PutParts>()
@@ -46,6 +49,7 @@ export class BufferedPuts implements RunSource {
     this.#pages = pages
     this.#limitBytes = Math.floor((pages.limitBytes * 3) / 4)
     this.#stepBytes = Math.min(STEP_SIZE_BYTES, this.#limitBytes >>> 3)
+    this.#mapsMax = Math.ceil(this.#limitBytes / MAP_SIZE_BYTES)
   }
 
   /** Whether nothing waits. */
@@ -183,6 +187,8 @@ export class BufferedPuts implements RunSource {
     if (known !== undefined) return known
     if (treeKind !== 'index' || keyOrder.length !== 1 || keyOrder[0]!.collation !== 'binary') return null
     if (keyOrder[0]!.descending) return null
+    // The put is applied alone, after all that wait: then there is room again.
+    if (this.#byRoot.size >= this.#mapsMax) return null
     const parts = new PutParts(definition, this.#pool, this.#spare ?? new RecordRun(this.#pool))
     this.#spare = null
     this.#byRoot.set(root, parts)

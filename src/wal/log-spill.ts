@@ -29,7 +29,7 @@ const RESEAL_SIZE_BYTES = 1 << 20
 export class LogSpill {
   /** As it was before the first frame, or that of the new generation which these frames begin. */
   readonly header: IndexHeader
-  /** Up to the last frame, unless one was overwritten: see `seal`. */
+  /** Up to the last frame once it is sealed. */
   readonly sums: WalChecksum
   readonly #wal: Wal
   readonly #writeFrames: WriteFrames
@@ -38,6 +38,8 @@ export class LogSpill {
   #count = 0
   /** The first of the frames whose checksums are wrong; `NO_FRAME`: all are right. */
   #firstOverwritten: FrameNumber = NO_FRAME
+  /** `sums` go up to a frame that was forgotten. */
+  #areSumsPast = false
 
   constructor(wal: Wal, header: IndexHeader, sums: WalChecksum, writeFrames: WriteFrames) {
     this.#wal = wal
@@ -67,6 +69,7 @@ export class LogSpill {
   /** @throws ENDMARK_IO: the log ends where it did before */
   append(pages: readonly FramePage[]): void {
     this.#wal.locks.assertHeld('WRITE')
+    this.#turnSumsBack()
     const { s0, s1 } = this.sums
     try {
       this.#writeFrames(pages, this.end, this.sums)
@@ -88,17 +91,21 @@ export class LogSpill {
     log.file.write([bytes], frameOffset(frame, pageSize) + FRAME_HEADER_SIZE)
   }
 
+  /** Reads nothing, since undoing must not fail half-way. */
   rewind(end: FrameNumber): void {
     assert(end >= this.base && end <= this.end, () => `spilled frames up to ${this.end}, back to ${end}`)
     if (end === this.end) return
     this.#count = end - this.base
     if (this.#firstOverwritten > end) this.#firstOverwritten = NO_FRAME
-    this.sums.set(...this.#checksumOf(end))
+    this.#areSumsPast = true
   }
 
   /** Makes all checksums right. Called before the last frames of the batch are written. @throws ENDMARK_IO */
   seal(): void {
-    if (this.#firstOverwritten === NO_FRAME) return
+    if (this.#firstOverwritten === NO_FRAME) {
+      this.#turnSumsBack()
+      return
+    }
     const { log, pageSize } = this.#wal
     const frameSize = FRAME_HEADER_SIZE + pageSize
     const framesAtOnce = Math.max(1, Math.floor(RESEAL_SIZE_BYTES / frameSize))
@@ -120,6 +127,7 @@ export class LogSpill {
       frame += count
     }
     this.#firstOverwritten = NO_FRAME
+    this.#areSumsPast = false
   }
 
   page(number: PageNumber, frame: FrameNumber): Uint8Array {
@@ -127,12 +135,19 @@ export class LogSpill {
     return log.page(frame, number, pageSize)
   }
 
+  #turnSumsBack(): void {
+    if (!this.#areSumsPast) return
+    this.sums.set(...this.#checksumOf(this.end))
+    this.#areSumsPast = false
+  }
+
   #checksumOf(frame: FrameNumber): [number, number] {
     const { header } = this
     if (frame === this.base) return [header.frameChecksum1, header.frameChecksum2]
     const { log, pageSize } = this.#wal
     const bytes = new Uint8Array(FRAME_HEADER_SIZE)
-    log.file.read(bytes, frameOffset(frame, pageSize))
+    const read = log.file.read(bytes, frameOffset(frame, pageSize))
+    if (read < bytes.length) throw corrupt({ file: log.path, what: `the log ends before frame ${frame}` })
     return readFrameChecksum(bytes)
   }
 

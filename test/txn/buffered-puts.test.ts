@@ -316,6 +316,7 @@ test('puts of a savepoint that cannot be applied make the savepoint fail, and it
 
 // Memory.
 
+const TEXTS = { key: 'text', value: 'text' } as const
 const SMALL: OpenOptions = { pageSize: 512, dirtyLimit: 0, autoCheckpoint: 0 }
 const isLogWrite = ({ when, operation, path }: VfsEvent) =>
   when === 'before' && operation === 'write' && path.endsWith('-wal')
@@ -394,6 +395,22 @@ for (const [name, keyAt] of Object.entries(SHAPES)) {
     t.is(await integrityCheck(t, path), 'ok')
   })
 }
+
+test('no more waits where it is a little for each of many maps', async (t) => {
+  const { db, vfs, path } = await openHooked(t)
+  const maps: Texts[] = []
+  for (let index = 0; index < 100; index++) maps.push((await db.map(`m${index}`, TEXTS)) as Texts)
+  let writes = 0
+  vfs.hook = (event) => {
+    if (isLogWrite(event)) writes++
+  }
+  await db.transaction((tx) => {
+    for (let row = 0; row < 20; row++) for (const map of maps) tx.put(map, `${(row * 7) % 20}`, 'x'.repeat(80))
+    t.true(writes > 3, `${writes} writes`)
+  })
+  for (const map of maps) t.is(map.count(), 20)
+  t.is(await integrityCheck(t, path), 'ok')
+})
 
 test('a disk that is full while puts are applied rejects the transaction, whatever its function does', async (t) => {
   const { db, map, vfs, path } = await openHooked(t)

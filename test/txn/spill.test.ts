@@ -164,6 +164,24 @@ test('a frame that a savepoint may go back to stays as it is', async (t) => {
   t.is(await integrityCheck(t, path), 'ok')
 })
 
+test('an iteration goes on from its key, whatever has taken the frame of its page meanwhile', async (t) => {
+  const { db, map } = await openSpilling(t)
+  await db.transaction((tx) => {
+    for (let round = 0; round < 3; round++) fill(tx, map, `round ${round}`)
+    for (const reverse of [false, true]) {
+      const keys: number[] = []
+      for (const [key] of tx.range(map, { gte: 1000, lt: 1030, reverse })) {
+        keys.push(key)
+        // The entries of its page come to lie elsewhere, and the page leaves memory.
+        for (let near = key - 10; near <= key + 10; near++) tx.put(map, near, 'short'.repeat(1 + (keys.length % 7)))
+        fill(tx, map, 'other', 1000)
+      }
+      const expected = Array.from({ length: 30 }, (_, index) => 1000 + index)
+      t.deepEqual(keys, reverse ? expected.reverse() : expected)
+    }
+  })
+})
+
 const sorted = (model: ReadonlyMap<number, string>) => [...model].sort(([a], [b]) => a - b)
 
 test('nobody sees anything of it before the commit, and snapshots nothing after it', async (t) => {
@@ -258,6 +276,38 @@ test('a disk that is full in the middle of it rejects it with the reason, and no
     await map.put(5000 + nth, 'small')
   }
   t.is(map.count(), 1005)
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('a savepoint is undone whole though nothing can be read from the log', async (t) => {
+  const { path, db, map, vfs } = await openSpilling(t)
+  const isLogRead = ({ operation, path: read }: VfsEvent) => operation === 'read' && read.endsWith('-wal')
+  const undone = (tx: Transaction) =>
+    t.throws(
+      () =>
+        tx.savepoint(() => {
+          fill(tx, map, 'undone')
+          vfs.hook = failOn(isLogRead, { andLater: true })
+          throw new Error('my own')
+        }),
+      { message: 'my own' },
+    )
+  const contents = Array.from({ length: 3000 }, (_, key): [number, string] => [key, text('kept', key)])
+  await db.transaction((tx) => {
+    fill(tx, map, 'kept')
+    undone(tx)
+    vfs.hook = () => {}
+    tx.put(map, 0, text('kept', 0))
+  })
+  t.deepEqual(contentsOf(map), contents)
+  const reading = db.transaction((tx) => {
+    fill(tx, map, 'rejected')
+    undone(tx)
+  })
+  await rejects(t, reading, 'ENDMARK_IO')
+  vfs.hook = () => {}
+  t.deepEqual(contentsOf(map), contents)
+  await assertRecovered(t, path, contents)
   t.is(await integrityCheck(t, path), 'ok')
 })
 
