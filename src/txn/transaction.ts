@@ -172,19 +172,20 @@ export class Transaction extends StateReader {
     const buffered = this.#buffered
     const alone = buffered.put(map, this.#bufferedSchema, key, value)
     if (alone !== null) this.#apply(alone)
-    else if (buffered.needsTending) this.#guard(() => buffered.tend())
+    else if (buffered.needsTending) this.#settle(buffered, 'some')
   }
 
   /** TXN-10: called before anything that sees or does something else than puts into maps. */
   #applyBuffered(): void {
     this.#putsInRow = 0
     const buffered = this.#buffered
-    if (buffered !== null && !buffered.isEmpty) this.#guard(() => buffered.apply())
+    if (buffered !== null && !buffered.isEmpty) this.#settle(buffered, 'all')
   }
 
-  #guard(work: () => void): void {
+  #settle(buffered: BufferedPuts, which: 'some' | 'all'): void {
     try {
-      work()
+      if (which === 'all') buffered.apply()
+      else buffered.tend()
     } catch (error) {
       this.#failure ??= { error }
       throw error
