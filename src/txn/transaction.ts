@@ -49,7 +49,8 @@ export class Transaction extends StateReader {
   /**
    * Stores a value under a key of a map, or a row in a table, in place of one with the same key.
    * @returns the key; for a table whose integer key was left out, the one it got
-   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`
+   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`; ENDMARK_CORRUPT or
+   *   ENDMARK_IO, for a map perhaps from a later call: the transaction fails then, whatever its function does
    */
   put<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): Key
   put<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key
