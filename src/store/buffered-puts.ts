@@ -73,6 +73,7 @@ export class BufferedPuts implements RunSource {
   }
 
   runOf<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema, key: SqlValue): RecordRun | null {
+    if (typeof key !== 'string' && !(key instanceof Uint8Array)) return null
     if (map !== (this.#map as unknown)) this.#turnTo(map, schema)
     return this.#parts === null ? null : this.#parts.runOf(key)
   }

@@ -109,6 +109,8 @@ export class InlineCommitter implements Committer {
     } catch (error) {
       schemas.clear()
       throw error
+    } finally {
+      buffered?.drop()
     }
   }
 }

@@ -435,7 +435,7 @@ test('a disk that is full while puts are applied rejects the transaction, whatev
 })
 
 test('puts at random between reads, deletes and savepoints are what a plain map says', async (t) => {
-  t.timeout(120_000)
+  t.timeout(240_000)
   const seed = seededRandom(t).next32() | 0
   let round = 0
   const property = fc.asyncProperty(
@@ -462,7 +462,7 @@ test('puts at random between reads, deletes and savepoints are what a plain map 
   )
 })
 
-const RUNS = Number(process.env.ENDMARK_PROPERTY_RUNS ?? 25)
+const RUNS = Number(process.env.ENDMARK_PROPERTY_RUNS ?? 12)
 
 const map = fc.constantFrom<'a' | 'b'>('a', 'b')
 const key = fc.oneof(
