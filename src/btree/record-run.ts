@@ -118,7 +118,7 @@ export class RecordRun implements NumberedKeys {
 
   /**
    * The record has been written.
-   * @returns false if its key is of another kind than the others: then it has not been put in
+   * @returns false if its key is of another kind than the others, or if there are as many as can be sorted: then it has not been put in
    */
   end(): boolean {
     const { bytes, recordStart } = this
@@ -130,6 +130,7 @@ export class RecordRun implements NumberedKeys {
   /** The same where it is known which bytes are the key, and whether it is a text (1) or a blob (0). */
   endAt(keyStart: number, keyLength: number, parity: number): boolean {
     const number = this.count
+    if (number === KEY_COUNT_MAX) return false
     if (number === 0) this.parity = parity
     else if (parity !== this.parity) return false
     this.keyStart = keyStart

@@ -110,6 +110,7 @@ export class InlineCommitter implements Committer {
       schemas.clear()
       throw error
     } finally {
+      // What it took of the limit is there again for the next ones of the batch.
       buffered?.drop()
     }
   }
