@@ -26,6 +26,9 @@ const RISING_SIZE_BYTES = 1 << 18
 /** After how many bytes in all it is looked whether they are too many. */
 const STEP_SIZE_BYTES = 1 << 16
 
+/** So many records that went to one place have filled pages that nothing else comes to soon. */
+const FILLING_COUNT = 128
+
 export class BufferedPuts implements RunSource {
   readonly #pages: WritePages
   readonly #limitBytes: number
@@ -160,8 +163,11 @@ export class BufferedPuts implements RunSource {
   #applyRun({ root, key }: PutParts, run: RecordRun): void {
     run.sort()
     for (let put = 0; put < run.count; ) {
+      const before = put
       put = putRun(this.#pages, root, key, run, put)
-      this.#pages.relieveFilled()
+      // Pages that got few records may get others soon.
+      if (put - before >= FILLING_COUNT) this.#pages.relieveFilled()
+      else this.#pages.relieve()
     }
     run.clear()
   }
