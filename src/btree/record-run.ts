@@ -44,6 +44,7 @@ const BYTES_PER_RECORD = 16
 const COUNT_MARGIN = 1 << 16
 const CHUNK_MARGIN = 8
 const POSITIONS_MIN = 256
+const POSITIONS_KEPT = 1 << 12
 
 interface PackedCells {
   readonly extra: number
@@ -228,7 +229,7 @@ export class RecordRun implements NumberedKeys {
     this.#shared = Number.POSITIVE_INFINITY
     this.#cellBytes = 0
     this.#last = NOTHING
-    this.#positions = new Uint32Array(POSITIONS_MIN)
+    if (this.#positions.length > POSITIONS_KEPT) this.#positions = new Uint32Array(POSITIONS_MIN)
     for (; this.#chunk > 0; this.#chunk--) this.#pool.give(this.#chunks.pop()!)
     this.#used = 0
   }

@@ -28,6 +28,9 @@ const STEP_SIZE_BYTES = 1 << 16
 /** What one map may take though few puts into it wait. */
 const MAP_SIZE_BYTES = 1 << 19
 
+/** So many records that went to one place have filled pages that nothing else comes to soon. */
+const FILLING_COUNT = 128
+
 export class BufferedPuts implements RunSource {
   readonly #pages: WritePages
   readonly #limitBytes: number
@@ -164,8 +167,11 @@ export class BufferedPuts implements RunSource {
   #applyRun({ root, key }: PutParts, run: RecordRun): void {
     run.sort()
     for (let put = 0; put < run.count; ) {
+      const before = put
       put = putRun(this.#pages, root, key, run, put)
-      this.#pages.relieveFilled()
+      // Pages that got few records may get others soon.
+      if (put - before >= FILLING_COUNT) this.#pages.relieveFilled()
+      else this.#pages.relieve()
     }
     run.clear()
   }

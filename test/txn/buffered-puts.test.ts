@@ -321,10 +321,13 @@ const SMALL: OpenOptions = { pageSize: 512, dirtyLimit: 0, autoCheckpoint: 0 }
 const isLogWrite = ({ when, operation, path }: VfsEvent) =>
   when === 'before' && operation === 'write' && path.endsWith('-wal')
 
-async function openHooked(t: ExecutionContext): Promise<{ vfs: HookedVfs; db: Database; map: Texts; path: string }> {
+async function openHooked(
+  t: ExecutionContext,
+  given: OpenOptions = SMALL,
+): Promise<{ vfs: HookedVfs; db: Database; map: Texts; path: string }> {
   const path = temporaryPath(t)
   const vfs = new HookedVfs(nodeVfs())
-  const options = resolveOptions(SMALL)
+  const options = resolveOptions(given)
   const { create, readOnly, pageSize, timeout } = options
   const db = new Database(
     await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs: timeout })),
@@ -355,6 +358,29 @@ test('no more waits than memory has room for, whether the keys come in order or 
     t.is(map.get('04711'), `${step}`.padEnd(60))
   }
   t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('a few at a time, at places all over the map, they stay in memory as long as it has room', async (t) => {
+  // 2048 pages of 512 bytes, and a map of 739.
+  const { db, map, vfs } = await openHooked(t, { ...SMALL, dirtyLimit: 1 << 20 })
+  const put = (tx: Transaction, index: number, value: string) =>
+    tx.put(map, String((index * 1999) % 5000).padStart(5, '0'), value.padEnd(60))
+  await db.transaction((tx) => {
+    for (let index = 0; index < 5000; index++) put(tx, index, 'old')
+  })
+  let writes = 0
+  vfs.hook = (event) => {
+    if (isLogWrite(event)) writes++
+  }
+  await db.transaction((tx) => {
+    for (let index = 0; index < 10_000; index++) {
+      put(tx, index, 'new')
+      if (index % 30 === 0) tx.has(map, '00000')
+    }
+    t.is(writes, 0, `${db.stats().pageCount} pages`)
+  })
+  t.true(writes > 0)
+  t.is(map.count(), 5000)
 })
 
 const SHAPES: Record<string, (index: number) => string> = {
