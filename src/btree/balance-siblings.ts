@@ -64,7 +64,7 @@ function targetPages(pages: PageWriter, siblings: readonly Page[], parent: Page,
   while (targets.length < count) {
     const page = pages.allocate()
     // A damaged freelist may hand out a page of this very tree.
-    if (page.number === parent.number || siblings.some((sibling) => sibling.number === page.number)) {
+    if (page.number === parent.number || targets.some((target) => target.number === page.number)) {
       throw pages.corrupt(page.number, 0, 'page is in the freelist and in a tree')
     }
     targets.push(page)

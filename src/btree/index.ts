@@ -1,5 +1,6 @@
 export { checkFreelist } from './check-freelist.js'
 export { checkTree, type EntryPlace, findingOf, type PageCheckHost, type PageFinding } from './check-tree.js'
+export { ChunkPool } from './chunk-pool.js'
 export { cutIndex, cutTable } from './cut.js'
 export { deleteRecord, deleteRow } from './delete.js'
 export { IndexCursor } from './index-cursor.js'

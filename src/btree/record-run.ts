@@ -21,14 +21,15 @@ import {
   varintSize,
   varintSizeOf,
 } from '../format/index.js'
+import { CHUNK_SIZE_BYTES, type ChunkPool } from './chunk-pool.js'
+import { copyRange } from './page-edit.js'
 
 /** A position is the number of a chunk and an offset in it. */
-const OFFSET_BITS = 20
-const CHUNK_SIZE_BYTES = 1 << OFFSET_BITS
+const OFFSET_BITS = 18
 const OFFSET_MASK = CHUNK_SIZE_BYTES - 1
 const CHUNK_COUNT_MAX = 1 << (32 - OFFSET_BITS)
-/** Few records take little: there may be a run for each of very many trees. */
-const FIRST_CHUNK_SIZE_BYTES = 1 << 12
+/** The first chunk is a run's own: few records take little. */
+const FIRST_CHUNK_SIZE_BYTES = 1 << 14
 /** Longer records do not go into a run: chunks would be left half empty. */
 export const RUN_RECORD_SIZE_MAX = 1 << 14
 /** Records that are read ahead together. */
@@ -38,6 +39,12 @@ const READ_AHEAD_SIZE_BYTES = 128
 const LINE_SIZE_BYTES = 64
 /** What a record takes besides its cell: its position, and its word and its place in the order while it is sorted. */
 const BYTES_PER_RECORD = 16
+
+/** So many more go in where it is looked only now and then whether a run is full. */
+const COUNT_MARGIN = 1 << 16
+const CHUNK_MARGIN = 8
+const POSITIONS_MIN = 256
+const POSITIONS_KEPT = 1 << 12
 
 interface PackedCells {
   readonly extra: number
@@ -49,8 +56,6 @@ export class RecordRun implements NumberedKeys {
   count = 0
   /** 1 if all keys are texts, 0 if blobs, -1 without any. */
   parity = -1
-  /** Memory for cells that is kept, used or not. */
-  capacityBytes = 0
   /** Each key so far is greater than the one before. */
   isRising = true
 
@@ -66,26 +71,35 @@ export class RecordRun implements NumberedKeys {
   tailStart = 0
   keyEnd = 0
 
-  readonly #chunks: Buffer[] = []
+  readonly #pool: ChunkPool
+  readonly #chunks: Buffer[] = [Buffer.allocUnsafeSlow(FIRST_CHUNK_SIZE_BYTES)]
   /** The chunk that is being filled, and how far. */
-  #chunk = -1
+  #chunk = 0
   #used = 0
-  #positions = new Uint32Array(256)
+  #positions = new Uint32Array(POSITIONS_MIN)
   #order: Uint32Array | null = null
+  // The key that was put in last.
+  #last: Buffer = NOTHING
+  #lastKeyStart = 0
+  #lastKeyLength = 0
   /** Bytes that all keys begin with. */
   #shared = Number.POSITIVE_INFINITY
   #cellBytes = 0
   /** Of what was read ahead: nobody asks for it. */
   #aheadSum = 0
 
+  constructor(pool: ChunkPool) {
+    this.#pool = pool
+  }
+
   /** Memory that the records take, or will take while they are sorted. */
   get sizeBytes(): number {
     return this.#cellBytes + BYTES_PER_RECORD * this.count
   }
 
-  /** Whether no more records go in. */
+  /** Whether it has to be put before many more records go in. */
   get isFull(): boolean {
-    return this.count === KEY_COUNT_MAX || this.#chunk + 2 >= CHUNK_COUNT_MAX
+    return this.count > KEY_COUNT_MAX - COUNT_MARGIN || this.#chunk > CHUNK_COUNT_MAX - CHUNK_MARGIN
   }
 
   /**
@@ -94,7 +108,7 @@ export class RecordRun implements NumberedKeys {
    */
   begin(recordLength: number): void {
     const size = varintSizeOf(recordLength) + recordLength
-    if (this.#chunk < 0 || this.#used + size > this.#chunks[this.#chunk]!.length) this.#nextChunk(size)
+    if (this.#used + size > this.#chunks[this.#chunk]!.length) this.#nextChunk()
     const bytes = this.#chunks[this.#chunk]!
     this.bytes = bytes
     this.cellStart = this.#used
@@ -108,32 +122,31 @@ export class RecordRun implements NumberedKeys {
    * @returns false if its key is of another kind than the others, or if there are as many as can be sorted: then it has not been put in
    */
   end(): boolean {
-    const number = this.count
-    if (number === KEY_COUNT_MAX) return false
     const { bytes, recordStart } = this
     const serialType = getVarint(bytes, recordStart + varintSize(bytes, recordStart))
-    const parity = serialType & 1
-    if (serialType < SERIAL_BLOB || (parity !== this.parity && this.parity >= 0)) return false
-    const keyStart = recordStart + getVarint(bytes, recordStart)
-    const keyLength = serialTypeSize(serialType)
+    if (serialType < SERIAL_BLOB) return false
+    return this.endAt(recordStart + getVarint(bytes, recordStart), serialTypeSize(serialType), serialType & 1)
+  }
+
+  /** The same where it is known which bytes are the key, and whether it is a text (1) or a blob (0). */
+  endAt(keyStart: number, keyLength: number, parity: number): boolean {
+    const number = this.count
+    if (number === KEY_COUNT_MAX) return false
+    if (number === 0) this.parity = parity
+    else if (parity !== this.parity) return false
     this.keyStart = keyStart
     this.keyLength = keyLength
-    this.parity = parity
-    if (number === this.#positions.length) this.#positions = grown(this.#positions)
     if (number > 0) this.#follow()
+    if (number === this.#positions.length) this.#positions = grown(this.#positions)
     this.#positions[number] = ((this.#chunk << OFFSET_BITS) | this.cellStart) >>> 0
     this.#used = this.cellStart + this.cellSize
     this.#cellBytes += this.cellSize
     this.count = number + 1
-    this.#last = bytes
+    this.#last = this.bytes
     this.#lastKeyStart = keyStart
     this.#lastKeyLength = keyLength
     return true
   }
-
-  #last: Buffer = NOTHING
-  #lastKeyStart = 0
-  #lastKeyLength = 0
 
   /** Compares with the key before: what all begin with, each and the next one do. */
   #follow(): void {
@@ -206,23 +219,47 @@ export class RecordRun implements NumberedKeys {
     return this.bytes.subarray(this.recordStart, this.recordStart + this.recordLength)
   }
 
-  /** Forgets the records. @param options.keepsChunks the memory will be needed again */
-  clear({ keepsChunks }: { readonly keepsChunks: boolean }): void {
+  /** Forgets the records. */
+  clear(): void {
     this.count = 0
     this.parity = -1
     this.isRising = true
+    this.bytes = NOTHING
     this.#order = null
     this.#shared = Number.POSITIVE_INFINITY
     this.#cellBytes = 0
-    this.#used = 0
-    this.bytes = NOTHING
     this.#last = NOTHING
-    if (!keepsChunks && this.#chunks.length > 1) {
-      this.#chunks.length = 1
-      this.capacityBytes = this.#chunks[0]!.length
-      this.#positions = new Uint32Array(256)
+    if (this.#positions.length > POSITIONS_KEPT) this.#positions = new Uint32Array(POSITIONS_MIN)
+    for (; this.#chunk > 0; this.#chunk--) this.#pool.give(this.#chunks.pop()!)
+    this.#used = 0
+  }
+
+  /** Bytes that all keys begin with. */
+  get shared(): number {
+    return this.#shared
+  }
+
+  /** Moves all records, in the order in which they came, each to the run that `runOf` names when this one was turned to its key. */
+  moveTo(runOf: (run: this) => RecordRun): void {
+    const { count } = this
+    let chunk = 0
+    for (let number = 0; number < count; number++) {
+      this.turnToKey(number)
+      for (const from = this.#positions[number]! >>> OFFSET_BITS; chunk < from; chunk++) this.#giveBack(chunk)
+      const target = runOf(this)
+      target.begin(this.recordLength)
+      copyRange(this.bytes, this.recordStart, target.bytes, target.recordStart, this.recordLength)
+      target.endAt(target.recordStart + this.keyStart - this.recordStart, this.keyLength, this.parity)
     }
-    this.#chunk = this.#chunks.length === 0 ? -1 : 0
+    for (; chunk <= this.#chunk; chunk++) this.#giveBack(chunk)
+    this.#chunks.length = 1
+    this.#chunk = 0
+    this.clear()
+  }
+
+  /** Gives a chunk away whose records have been moved; the first one stays. */
+  #giveBack(chunk: number): void {
+    if (chunk > 0) this.#pool.give(this.#chunks[chunk]!)
   }
 
   turnToKey(number: number): void {
@@ -253,21 +290,11 @@ export class RecordRun implements NumberedKeys {
     this.keyLength = serialTypeSize(getVarint(bytes, recordStart + varintSize(bytes, recordStart)))
   }
 
-  /** Goes on to a chunk that has room for a cell of this size. */
-  #nextChunk(size: number): void {
-    const chunks = this.#chunks
-    let next = this.#chunk + 1
-    // Those that are kept may be too small for it.
-    while (next < chunks.length && chunks[next]!.length < size) next++
-    assert(next < CHUNK_COUNT_MAX, 'a run of records outgrows its positions')
-    this.#chunk = next
+  #nextChunk(): void {
+    assert(this.#chunk + 1 < CHUNK_COUNT_MAX, 'a run of records outgrows its positions')
+    this.#chunk++
+    this.#chunks.push(this.#pool.take())
     this.#used = 0
-    if (next < chunks.length) return
-    // As much again as there is: no more than half of it is unused.
-    const wanted = Math.max(FIRST_CHUNK_SIZE_BYTES, this.capacityBytes, size)
-    const chunk = Buffer.allocUnsafeSlow(Math.min(2 ** Math.ceil(Math.log2(wanted)), CHUNK_SIZE_BYTES))
-    chunks.push(chunk)
-    this.capacityBytes += chunk.length
   }
 }
 

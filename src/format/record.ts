@@ -322,7 +322,7 @@ export function putMeasuredRecord(target: Buffer, start: number, values: readonl
 /**
  * Writes the record of a text and a blob, the most common pair of key and value, in one pass. There must be room for
  * `pairSize`.
- * @returns the offset after it; -1 if the text is longer than SHORT_TEXT or not all ASCII: that takes two passes
+ * @returns where the text starts; -1 if it is longer than SHORT_TEXT or not all ASCII: that takes two passes
  */
 export function putPair(target: Uint8Array, start: number, text: string, blob: Uint8Array): number {
   const { length } = text
@@ -340,7 +340,7 @@ export function putPair(target: Uint8Array, start: number, text: string, blob: U
   }
   if (union >= 0x80) return -1
   target.set(blob, body + length)
-  return body + length + blob.length
+  return body
 }
 
 /** Bytes of that record. */

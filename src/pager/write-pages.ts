@@ -24,8 +24,6 @@ import { Spill, type SpillLog } from './spill.js'
 const PAGE_ONE = pageNumber(1)
 /** Buffers kept for the next batches. */
 const SPARE_BUFFER_MAX = 512
-/** New buffers are cut from pieces of memory of this size: one piece costs as much as one buffer alone. */
-const SLAB_SIZE_BYTES = 1 << 16
 
 interface Savepoint {
   readonly pageCount: number
@@ -39,8 +37,6 @@ interface Savepoint {
 export class BufferPool {
   readonly #pageSize: number
   readonly #spare: Uint8Array[] = []
-  #slab = new ArrayBuffer(0)
-  #slabUsed = 0
 
   constructor(pageSize: number) {
     this.#pageSize = pageSize
@@ -48,17 +44,7 @@ export class BufferPool {
 
   /** A buffer with whatever content. */
   take(): Uint8Array {
-    return this.#spare.pop() ?? this.#cut()
-  }
-
-  #cut(): Uint8Array {
-    if (this.#slabUsed === this.#slab.byteLength) {
-      this.#slab = new ArrayBuffer(Math.max(SLAB_SIZE_BYTES, this.#pageSize))
-      this.#slabUsed = 0
-    }
-    const start = this.#slabUsed
-    this.#slabUsed = start + this.#pageSize
-    return new Uint8Array(this.#slab, start, this.#pageSize)
+    return this.#spare.pop() ?? new Uint8Array(this.#pageSize)
   }
 
   copyOf(bytes: Uint8Array): Uint8Array {

@@ -6,51 +6,45 @@
  * do not meet. So nobody sees a difference as long as all are applied before anything else is done with these pages
  * (TXN-10): that is the caller's part.
  *
+ * When they take too much memory, the largest run of them is applied, or divided first (put-parts).
+ *
  * Only maps whose keys are ordered as plain bytes are buffered, by records that are not too long. Memory: up to three quarters of what the
  * batch may change in memory, taken off from what its pages may.
  */
-import { putRun, RecordRun, RUN_RECORD_SIZE_MAX } from '../btree/index.js'
-import { SearchKey } from '../format/index.js'
+import { ChunkPool, putRun, RecordRun, RUN_RECORD_SIZE_MAX } from '../btree/index.js'
+import type { SqlValue } from '../format/index.js'
 import type { WritePages } from '../pager/index.js'
 import type { PageNumber } from '../units.js'
 import type { StoreDefinition } from './definition.js'
 import { type PutOperation, writableStore } from './operation.js'
 import type { OrderedMap, RunSource } from './ordered-map.js'
+import { PutParts } from './put-parts.js'
 import type { Schema } from './schema.js'
 
 /** Keys that come in order gain nothing from waiting; so many bytes of them stay in the caches of the processor. */
 const RISING_SIZE_BYTES = 1 << 18
-/** After how many bytes the sum is taken again. */
+/** After how many bytes in all it is looked whether they are too many. */
 const STEP_SIZE_BYTES = 1 << 16
-/** What chunks that are not full may take beyond the limit. */
-const UNUSED_SIZE_BYTES = 1 << 20
+/** What one map may take though few puts into it wait. */
+const MAP_SIZE_BYTES = 1 << 19
 
-interface Buffered {
-  readonly root: PageNumber
-  readonly key: SearchKey
-  readonly run: RecordRun
-  /** Size of the run from which on the sum is to be taken. */
-  sumAtBytes: number
-  /** Of the run as they are in the sums. */
-  sizeBytes: number
-  capacityBytes: number
-}
+/** So many records that went to one place have filled pages that nothing else comes to soon. */
+const FILLING_COUNT = 128
 
 export class BufferedPuts implements RunSource {
   readonly #pages: WritePages
   readonly #limitBytes: number
   readonly #stepBytes: number
+  readonly #mapsMax: number
+  readonly #pool = new ChunkPool()
   /** By the root of the tree: there may be several handles of one map. */
-  readonly #byRoot = new Map<PageNumber, Buffered>()
-  /** The map of the last put, and its puts; null if those into it are not buffered. */
+  readonly #byRoot = new Map<PageNumber, PutParts>()
+  /** The map of the last put, and its puts; null if those into it do not wait. */
   #map: OrderedMap<never, never> | null = null
-  #buffered: Buffered | null = null
+  #parts: PutParts | null = null
+  /** Of records that were put in since it was last looked. */
+  #newBytes = 0
   #isEmpty = true
-  #isFull = false
-  #needsTending = false
-  /** Sums over all runs: that of what is in them lags behind by a few steps, that of the memory they keep does not. */
-  #sizeBytes = 0
-  #capacityBytes = 0
   /** One that can be used again. */
   #spare: RecordRun | null = null
 
@@ -58,6 +52,7 @@ export class BufferedPuts implements RunSource {
     this.#pages = pages
     this.#limitBytes = Math.floor((pages.limitBytes * 3) / 4)
     this.#stepBytes = Math.min(STEP_SIZE_BYTES, this.#limitBytes >>> 3)
+    this.#mapsMax = Math.ceil(this.#limitBytes / MAP_SIZE_BYTES)
   }
 
   /** Whether nothing waits. */
@@ -67,7 +62,7 @@ export class BufferedPuts implements RunSource {
 
   /** Whether `tend` has to be called before the next put. */
   get needsTending(): boolean {
-    return this.#needsTending
+    return this.#newBytes >= this.#stepBytes
   }
 
   /**
@@ -77,15 +72,18 @@ export class BufferedPuts implements RunSource {
    * @throws as `OrderedMap.put` does for its arguments: then nothing was buffered
    */
   put<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema, key: Key, value: Value): PutOperation | null {
-    const operation = map.putInto(this, schema, key, value)
-    if (operation === null) this.#added(this.#buffered!)
-    return operation
+    return map.putInto(this, schema, key, value)
   }
 
-  /** Where puts into this map wait; null if they do not. */
-  runOf<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema): RecordRun | null {
+  runOf<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema, key: SqlValue): RecordRun | null {
+    if (typeof key !== 'string' && !(key instanceof Uint8Array)) return null
     if (map !== (this.#map as unknown)) this.#turnTo(map, schema)
-    return this.#buffered === null ? null : this.#buffered.run
+    return this.#parts === null ? null : this.#parts.runOf(key)
+  }
+
+  added({ cellSize }: RecordRun): void {
+    this.#isEmpty = false
+    this.#newBytes += cellSize
   }
 
   /**
@@ -93,15 +91,14 @@ export class BufferedPuts implements RunSource {
    * @returns false if it has to be applied alone, after all that wait
    */
   putRecord(schema: Schema, operation: PutOperation): boolean {
-    const { record } = operation
-    if (record.length > RUN_RECORD_SIZE_MAX || operation.type !== 'put') return false
-    const buffered = this.#bufferedIn(writableStore(schema, operation))
-    if (buffered === null) return false
-    const { run } = buffered
+    const { type, record } = operation
+    if (record.length > RUN_RECORD_SIZE_MAX || type !== 'put') return false
+    const run = this.#partsIn(writableStore(schema, operation))?.runOfRecord(record)
+    if (run === undefined) return false
     run.begin(record.length)
     run.bytes.set(record, run.recordStart)
     if (!run.end()) return false
-    this.#added(buffered)
+    this.added(run)
     return true
   }
 
@@ -110,99 +107,98 @@ export class BufferedPuts implements RunSource {
    * @throws ENDMARK_CORRUPT, ENDMARK_IO, and what spilling throws: the pages must be rolled back then, and nothing waits any more
    */
   apply(): void {
-    // Of very many runs, each with little in it, nothing is kept.
-    const keepsChunks = this.#isFull && this.#capacityBytes < this.#limitBytes + UNUSED_SIZE_BYTES
     if (this.#isEmpty) return
     try {
-      for (const buffered of this.#byRoot.values()) this.#applyRun(buffered)
+      for (const parts of this.#byRoot.values()) for (const run of parts.runs) this.#applyRun(parts, run)
     } finally {
-      this.#clear(keepsChunks)
+      this.drop()
     }
   }
 
   /**
-   * Keeps to what may be in memory: applies what waits, or lets pages go to make room for it.
+   * Keeps to what may be in memory: applies some of what waits, or lets pages go to make room for it.
    * @throws as `apply`
    */
   tend(): void {
-    this.#needsTending = false
-    if (this.#isFull) this.apply()
-    else this.#pages.relieve()
+    this.#newBytes = 0
+    try {
+      for (const parts of this.#byRoot.values()) {
+        for (const run of parts.runs) {
+          if (run.isFull || (run.isRising && run.sizeBytes >= RISING_SIZE_BYTES)) this.#applyRun(parts, run)
+        }
+      }
+      while (this.#sizeBytes() >= this.#limitBytes) this.#relieve()
+      this.#pages.reserve(Math.max(this.#sizeBytes(), this.#pool.sizeBytes))
+      this.#pages.relieve()
+    } catch (error) {
+      this.drop()
+      throw error
+    }
   }
 
   /** Throws away all that waits. */
   drop(): void {
-    this.#clear(false)
+    for (const { runs } of this.#byRoot.values()) {
+      for (const run of runs) run.clear()
+      this.#spare = runs[0]!
+    }
+    // What is done next may be anything.
+    this.#byRoot.clear()
+    this.#map = null
+    this.#parts = null
+    this.#pool.drop()
+    this.#newBytes = 0
+    this.#isEmpty = true
+    this.#pages.reserve(0)
   }
 
-  #applyRun({ root, key, run }: Buffered): void {
+  /** Applies the largest run, or divides it. */
+  #relieve(): void {
+    let largest: { readonly parts: PutParts; readonly run: RecordRun } | null = null
+    for (const parts of this.#byRoot.values()) {
+      for (const run of parts.runs) {
+        if (largest === null || run.sizeBytes > largest.run.sizeBytes) largest = { parts, run }
+      }
+    }
+    if (largest!.parts.canDivide) largest!.parts.divide()
+    else this.#applyRun(largest!.parts, largest!.run)
+  }
+
+  #applyRun({ root, key }: PutParts, run: RecordRun): void {
     run.sort()
     for (let put = 0; put < run.count; ) {
+      const before = put
       put = putRun(this.#pages, root, key, run, put)
-      this.#pages.relieveFilled()
+      // Pages that got few records may get others soon.
+      if (put - before >= FILLING_COUNT) this.#pages.relieveFilled()
+      else this.#pages.relieve()
     }
+    run.clear()
   }
 
-  #clear(keepsChunks: boolean): void {
-    for (const buffered of this.#byRoot.values()) {
-      buffered.run.clear({ keepsChunks })
-      buffered.sumAtBytes = 0
-      buffered.sizeBytes = 0
-      if (!keepsChunks) this.#spare = buffered.run
-    }
-    if (!keepsChunks) {
-      // What is done next may be anything.
-      this.#byRoot.clear()
-      this.#map = null
-      this.#buffered = null
-      this.#capacityBytes = 0
-    }
-    this.#sizeBytes = 0
-    this.#isEmpty = true
-    this.#isFull = false
-    this.#pages.reserve(this.#capacityBytes)
+  #sizeBytes(): number {
+    let size = 0
+    for (const { runs } of this.#byRoot.values()) for (const run of runs) size += run.sizeBytes
+    return size
   }
 
   #turnTo<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema): void {
-    this.#buffered = this.#bufferedIn(map.writableDefinition(schema))
+    this.#parts = this.#partsIn(map.writableDefinition(schema))
     // Only ever compared.
     this.#map = map as unknown as OrderedMap<never, never>
   }
 
-  #bufferedIn(definition: StoreDefinition): Buffered | null {
+  #partsIn(definition: StoreDefinition): PutParts | null {
     const { root, keyOrder, treeKind } = definition
     const known = this.#byRoot.get(root)
     if (known !== undefined) return known
     if (treeKind !== 'index' || keyOrder.length !== 1 || keyOrder[0]!.collation !== 'binary') return null
     if (keyOrder[0]!.descending) return null
-    const run = this.#spare ?? new RecordRun()
+    // The put is applied alone, after all that wait: then there is room again.
+    if (this.#byRoot.size >= this.#mapsMax) return null
+    const parts = new PutParts(definition, this.#pool, this.#spare ?? new RecordRun(this.#pool))
     this.#spare = null
-    const buffered = { root, key: new SearchKey(keyOrder), run, sumAtBytes: 0, sizeBytes: 0, capacityBytes: 0 }
-    this.#byRoot.set(root, buffered)
-    return buffered
-  }
-
-  #added(buffered: Buffered): void {
-    const { run, sumAtBytes, capacityBytes } = buffered
-    this.#isEmpty = false
-    if (run.sizeBytes >= sumAtBytes || run.capacityBytes > capacityBytes) this.#sum(buffered)
-  }
-
-  #sum(buffered: Buffered): void {
-    const { run } = buffered
-    const { sizeBytes, capacityBytes } = run
-    this.#sizeBytes += sizeBytes - buffered.sizeBytes
-    this.#capacityBytes += capacityBytes - buffered.capacityBytes
-    buffered.sizeBytes = sizeBytes
-    buffered.capacityBytes = capacityBytes
-    // The more runs, the less each may have that is not in the sum.
-    buffered.sumAtBytes = sizeBytes + this.#stepBytes / this.#byRoot.size
-    this.#isFull =
-      this.#sizeBytes >= this.#limitBytes ||
-      this.#capacityBytes >= this.#limitBytes + UNUSED_SIZE_BYTES ||
-      run.isFull ||
-      (run.isRising && sizeBytes >= RISING_SIZE_BYTES)
-    this.#pages.reserve(Math.max(this.#sizeBytes, this.#capacityBytes))
-    this.#needsTending = true
+    this.#byRoot.set(root, parts)
+    return parts
   }
 }

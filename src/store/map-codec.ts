@@ -21,9 +21,6 @@ import { type Column, decodeValue, encodeValue, preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import { checkRecordSize } from './record-size.js'
 
-/** Key and value as they are stored. */
-export type EncodedPair = readonly [SqlValue, SqlValue]
-
 export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   readonly definition: StoreDefinition
   readonly #store: string
@@ -44,25 +41,34 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   }
 
   encode(key: K, value: V): Uint8Array {
-    return this.recordOf(this.encodePair(key, value))
+    this.assertThere(value)
+    return this.recordOf(this.storedKey(key), this.storedValue(value))
   }
 
-  encodePair(key: K, value: V): EncodedPair {
+  /** @throws ENDMARK_INVALID_ARGUMENT if there is no value */
+  assertThere(value: V): void {
     if (value === undefined) throw invalidArgument(`store ${JSON.stringify(this.#store)}: a value is missing`)
-    return [this.#encodeKey(key), encodeValue(this.#store, this.#value, value)]
   }
 
-  recordOf(pair: EncodedPair): Uint8Array {
-    return checkRecordSize(this.#store, encodeRecord(pair))
+  storedKey(key: K): SqlValue {
+    return this.#encodeKey(key)
+  }
+
+  storedValue(value: V): SqlValue {
+    return encodeValue(this.#store, this.#value, value)
+  }
+
+  recordOf(key: SqlValue, value: SqlValue): Uint8Array {
+    return checkRecordSize(this.#store, encodeRecord([key, value]))
   }
 
   /**
-   * Writes the record of a pair straight into a run.
+   * Writes the record of a stored key and value straight into a run.
    * @returns false, with nothing put in, if the run does not take it
    */
-  putInto(run: RecordRun, pair: EncodedPair): boolean {
-    const [key, value] = pair
+  putInto(run: RecordRun, key: SqlValue, value: SqlValue): boolean {
     if (typeof key === 'string' && value instanceof Uint8Array && putTextAndBlob(run, key, value)) return true
+    const pair = [key, value]
     const length = measureRecord(pair)
     if (length > RUN_RECORD_SIZE_MAX) return false
     run.begin(length)
@@ -123,10 +129,14 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   }
 }
 
+/** Lowest bit of the serial types of texts. */
+const TEXT_PARITY = 1
+
 /** The most common pair, in one pass. @returns false, with nothing put in, if this one takes the longer way */
 function putTextAndBlob(run: RecordRun, key: string, value: Uint8Array): boolean {
   const length = pairSize(key, value)
   if (length > RUN_RECORD_SIZE_MAX) return false
   run.begin(length)
-  return putPair(run.bytes, run.recordStart, key, value) >= 0 && run.end()
+  const keyStart = putPair(run.bytes, run.recordStart, key, value)
+  return keyStart >= 0 && run.endAt(keyStart, key.length, TEXT_PARITY)
 }

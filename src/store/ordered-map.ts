@@ -4,6 +4,7 @@
  */
 import type { RecordRun } from '../btree/index.js'
 import { invalidArgument } from '../errors.js'
+import type { SqlValue } from '../format/index.js'
 import { preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import type { CommitOptions } from './host.js'
@@ -22,7 +23,10 @@ export type MapChange<K, V> =
 
 /** Where puts that wait are kept. */
 export interface RunSource {
-  runOf<K, V>(map: OrderedMap<K, V>, schema: Schema): RecordRun | null
+  /** The run for puts with this key; null if none takes them. */
+  runOf<K, V>(map: OrderedMap<K, V>, schema: Schema, key: SqlValue): RecordRun | null
+  /** A record has been put into this run. */
+  added(run: RecordRun): void
 }
 
 /**
@@ -94,11 +98,17 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
   putInto(runs: RunSource, schema: Schema, key: K, value: V): PutOperation | null {
     const codec = this.writableCodecIn(schema)
     const { layoutDigest } = codec.definition
-    const pair = codec.encodePair(key, value)
+    codec.assertThere(value)
+    const stored = codec.storedKey(key)
+    const content = codec.storedValue(value)
     // Not before: encoding may call code of the value, and that may do anything with these runs.
-    const run = runs.runOf(this, schema)
-    if (run !== null && codec.putInto(run, pair)) return null
-    return { type: 'put', store: this.name, layout: layoutDigest, rowid: null, record: codec.recordOf(pair) }
+    const run = runs.runOf(this, schema, stored)
+    if (run !== null && codec.putInto(run, stored, content)) {
+      runs.added(run)
+      return null
+    }
+    const record = codec.recordOf(stored, content)
+    return { type: 'put', store: this.name, layout: layoutDigest, rowid: null, record }
   }
 
   /** @throws ENDMARK_NOT_FOUND, ENDMARK_UNSUPPORTED if there is no such map, or if it must not be written */

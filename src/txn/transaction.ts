@@ -49,7 +49,8 @@ export class Transaction extends StateReader {
   /**
    * Stores a value under a key of a map, or a row in a table, in place of one with the same key.
    * @returns the key; for a table whose integer key was left out, the one it got
-   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`
+   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`; ENDMARK_CORRUPT or
+   *   ENDMARK_IO, for a map perhaps from a later call: the transaction fails then, whatever its function does
    */
   put<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): Key
   put<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key
@@ -172,19 +173,20 @@ export class Transaction extends StateReader {
     const buffered = this.#buffered
     const alone = buffered.put(map, this.#bufferedSchema, key, value)
     if (alone !== null) this.#apply(alone)
-    else if (buffered.needsTending) this.#guard(() => buffered.tend())
+    else if (buffered.needsTending) this.#settle(buffered, 'some')
   }
 
   /** TXN-10: called before anything that sees or does something else than puts into maps. */
   #applyBuffered(): void {
     this.#putsInRow = 0
     const buffered = this.#buffered
-    if (buffered !== null && !buffered.isEmpty) this.#guard(() => buffered.apply())
+    if (buffered !== null && !buffered.isEmpty) this.#settle(buffered, 'all')
   }
 
-  #guard(work: () => void): void {
+  #settle(buffered: BufferedPuts, which: 'some' | 'all'): void {
     try {
-      work()
+      if (which === 'all') buffered.apply()
+      else buffered.tend()
     } catch (error) {
       this.#failure ??= { error }
       throw error

@@ -3,8 +3,9 @@
  * file, and cleaning up as the last one out.
  *
  * Joining, in this order: SHARED on the main file (whoever cleans up needs it exclusively, so from here on the -wal and
- * -shm cannot be removed under us); read and check the header; open the log; DMS on the -shm, the first opener
- * resets it; read the wal-index header, rebuilding it if need be. Nothing is written to a file that is refused.
+ * -shm cannot be removed under us); read and check the header, of the main file or, if that is damaged, of page 1 in the log; open
+ * the log; DMS on the -shm, the first opener resets it; read the wal-index header, rebuilding it if need be. Nothing is written
+ * to a file that is refused.
  *
  * A new database appears whole: it is written under another name, synced, and linked to its own name, so that
  * any number of processes may create it at once and no crash leaves half a header behind.

@@ -22,6 +22,11 @@ import type { Wal } from './wal.js'
 const WRITE_SIZE_BYTES = 1 << 18
 /** Bytes copied before the event loop gets a turn. */
 const BYTES_PER_TURN = 1 << 19
+/**
+ * Frames looked at before the event loop gets a turn. Of a log that has grown for many minutes few may still be in memory, and each
+ * is a read of the disk then.
+ */
+const FRAMES_PER_TURN = 256
 /** A publishing writer is between its two header copies for well under a microsecond. */
 const HEADER_ATTEMPTS = 1000
 
@@ -128,7 +133,7 @@ function* copyFrames(wal: Wal, header: IndexHeader, range: CopyRange): Blocking<
   // Another connection may have cut the log since we last looked; READ(0) and CKPT keep it as it is from here on.
   wal.log.windows.forgetSize()
   checkPageCount(wal, header)
-  const frames = newestFrames(wal, header, range)
+  const frames = yield* newestFrames(wal, header, range)
   const { pageSize } = wal
   const pagesPerWrite = Math.max(1, Math.min(WRITE_SIZE_BYTES, sliceBytes) / pageSize)
   let copiedBytes = 0
@@ -176,9 +181,14 @@ interface PageFrame {
  * (WAL-7): after a recovery, where `start` is 0 again, the main file may have that one already, and readers who began before may
  * rely on it. Whoever begins now finds it in the log.
  */
-function newestFrames(wal: Wal, { endMark, pageCount }: IndexHeader, { start, safe }: CopyRange): PageFrame[] {
+function* newestFrames(
+  wal: Wal,
+  { endMark, pageCount }: IndexHeader,
+  { start, safe }: CopyRange,
+): Blocking<PageFrame[]> {
   const newest = new Map<number, FrameNumber>()
   for (let frame = start + 1; frame <= safe; frame++) {
+    if (frame % FRAMES_PER_TURN === 0) yield turnStep(wal)
     const page = wal.index.pageOfFrame(frameNumber(frame))
     // Each of them, not only the newest: a wrong page number hides the newest frame of the right one.
     wal.log.checkPage(frameNumber(frame), page, wal.pageSize)
@@ -186,6 +196,7 @@ function newestFrames(wal: Wal, { endMark, pageCount }: IndexHeader, { start, sa
     if (page <= pageCount) newest.set(page, frameNumber(frame))
   }
   for (let frame = safe + 1; frame <= endMark; frame++) {
+    if (frame % FRAMES_PER_TURN === 0) yield turnStep(wal)
     const page = wal.index.pageOfFrame(frameNumber(frame))
     // Only of those that make a difference: a wrong page number would keep a page from being copied.
     if (newest.delete(page)) wal.log.checkPage(frameNumber(frame), page, wal.pageSize)

@@ -4,6 +4,7 @@
  */
 import test from 'ava'
 import {
+  ChunkPool,
   clearTree,
   countEntries,
   createTree,
@@ -17,6 +18,8 @@ import {
   Payload,
   putRecord,
   putRow,
+  putRun,
+  RecordRun,
   TableCursor,
 } from '../../src/btree/index.js'
 import { EndmarkError } from '../../src/errors.js'
@@ -118,6 +121,18 @@ function writes({ pages, table, index, rowids, keys }: Sound, random: Random): (
     },
     () => {
       for (let i = 0; i < 12; i++) deleteRecord(pages, index, key.set([random.pick(keys)]))
+    },
+    () => {
+      const run = new RecordRun(new ChunkPool())
+      const place = random.below(3) === 0 ? 'behind all others ' : ''
+      for (let i = random.below(300); i >= 0; i--) {
+        const record = encodeRecord([`${place}${random.below(1e6)}`, value()])
+        run.begin(record.length)
+        run.bytes.set(record, run.recordStart)
+        run.end()
+      }
+      run.sort()
+      for (let put = 0; put < run.count; ) put = putRun(pages, index, key, run, put)
     },
     () => clearTree(pages, table, 'table'),
     () => dropTree(pages, index, 'index'),

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import {
+  ChunkPool,
   countEntries,
   createTree,
   deleteRecord,
@@ -37,7 +38,7 @@ function add(run: RecordRun, entry: string | Uint8Array, value: string): boolean
   return run.end()
 }
 
-function putAll(pages: MemoryPages, root: PageNumber, entries: Entries, run = new RecordRun()): number {
+function putAll(pages: MemoryPages, root: PageNumber, entries: Entries, run = new RecordRun(new ChunkPool())): number {
   for (const [entry, value] of entries) add(run, entry, value)
   run.sort()
   let stretches = 0
@@ -46,7 +47,7 @@ function putAll(pages: MemoryPages, root: PageNumber, entries: Entries, run = ne
     put = putRun(pages, root, key, run, put)
     if (put <= before) throw new Error(`record ${before} was not put`)
   }
-  run.clear({ keepsChunks: false })
+  run.clear()
   return stretches
 }
 
@@ -132,7 +133,7 @@ for (const pageSize of PAGE_SIZES) {
       const random = seededRandom(t)
       const { pages, root } = newTree({ pageSize, reserved })
       const model = new Map<string, string>()
-      const run = new RecordRun()
+      const run = new RecordRun(new ChunkPool())
       for (let round = 0; round < 40; round++) {
         const entries = randomRun(random, pages.usableSize, model)
         putAll(pages, root, entries, run)
@@ -236,7 +237,7 @@ test('among entries of other kinds, runs of texts and runs of blobs find their p
 })
 
 test('a run takes keys of one kind, and of equal ones the last', (t) => {
-  const run = new RecordRun()
+  const run = new RecordRun(new ChunkPool())
   t.true(add(run, 'b', '1'))
   t.false(add(run, new Uint8Array([1]), '2'))
   t.true(add(run, 'a', '3'))
@@ -252,7 +253,7 @@ test('a run takes keys of one kind, and of equal ones the last', (t) => {
     ['a', '3'],
     ['b', '4'],
   ])
-  run.clear({ keepsChunks: true })
+  run.clear()
   t.true(add(run, new Uint8Array([1]), '5'))
   t.true(run.isRising)
 })

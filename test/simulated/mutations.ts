@@ -22,6 +22,7 @@ export interface Mutation {
   readonly groups?: boolean
 }
 
+const BATCH_COMMIT = 'txn/batch-commit.js'
 const GROUP_COMMIT = 'txn/group-commit.js'
 const NO_SYNC = "if (batch.synchronous !== 'full' && batch.synchronous !== 'extra') return;"
 
@@ -239,7 +240,7 @@ export const MUTATIONS: readonly Mutation[] = [
     groups: true,
     edits: [
       {
-        file: GROUP_COMMIT,
+        file: BATCH_COMMIT,
         from: 'if (!waiting.isCancelled) waiting.outcome = { error };',
         to: '{} if (next.written !== null) this.#appender.publish(next.written);',
       },
@@ -249,9 +250,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'those behind a batch whose sync failed are told that they are committed',
     invariant: 'TXN-8',
-    isRare: true,
     groups: true,
-    edits: [{ file: GROUP_COMMIT, from: 'if (!waiting.isCancelled) waiting.outcome = { error };', to: '{}' }],
+    edits: [{ file: BATCH_COMMIT, from: 'if (!waiting.isCancelled) waiting.outcome = { error };', to: '{}' }],
   },
   {
     title: 'the batch behind another is published without a sync of its own',
@@ -269,12 +269,11 @@ export const MUTATIONS: readonly Mutation[] = [
     title: 'a batch behind another is made of the newest state that is published',
     invariant: 'TXN-8',
     groups: true,
-    edits: [{ file: GROUP_COMMIT, from: 'this.#pager.beginBehind(before.pages, limit)', to: 'this.#begin(limit)' }],
+    edits: [{ file: BATCH_COMMIT, from: 'this.#pager.beginBehind(before.pages, limit)', to: 'this.#begin(limit)' }],
   },
   {
     title: 'frames whose sync failed stay readable in the log',
     invariant: 'DUR-3',
-    isRare: true,
     groups: true,
     edits: [
       {

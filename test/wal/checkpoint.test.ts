@@ -277,3 +277,27 @@ test('a checkpoint that waits gets on when the reader goes, and one that is abor
   two.close()
   one.close()
 })
+
+/**
+ * Once, all frames of the log were looked at in one go: after ten minutes under a reader, 21 GB that were not in memory any more,
+ * commits of the same process waited for 42 s.
+ */
+test('a checkpoint of a long log lets the event loop turn while it looks for the newest frames', (t) => {
+  const connection = connect(join(temporaryFolder(t), 'app.db'), { vfs, pageSize: 512 })
+  connection.fillSync([2, 3, 4, 5, 6, 7, 8, 9], 0, 'off')
+  for (let value = 1; value <= 200; value++) connection.fillSync([2, 3, 4, 5, 6, 7, 8, 9], value, 'off')
+  const frameCount = connection.wal.header.endMark
+  t.true(frameCount > 1600)
+  const steps = checkpoint(connection.wal, { mode: 'passive', synchronous: 'off', timeoutMs: 0 })
+  let turns = 0
+  let result = steps.next()
+  for (; !result.done; result = steps.next()) {
+    // Commits go on in between.
+    if (turns++ === 3) connection.fillSync([2], 201, 'off')
+    result.value.sync()
+  }
+  t.true(turns >= Math.floor(frameCount / 256), `${turns} turns in ${frameCount} frames`)
+  t.deepEqual(result.value, { busy: false, log: frameCount, checkpointed: frameCount })
+  t.deepEqual(connection.contents(), [201, 200, 200, 200, 200, 200, 200, 200])
+  t.is(connection.close(), null)
+})

@@ -27,6 +27,7 @@ export const FIGURES = {
   firstReadMs: { title: 'first read ms', combine: median, format: formatMs },
   untilReadMs: { title: 'import to first read ms', combine: median, format: formatMs },
   logMb: { title: 'longest log MB', combine: worst, format: formatMb },
+  shortAgainSeconds: { title: 'until short again s', combine: median, format: formatSeconds },
   expired: { title: 'snapshots ended', combine: sum, format: formatCount },
   privateMb: { title: 'private MB', combine: median, format: formatMb },
   mappedMb: { title: 'mapped MB', combine: median, format: formatMb },

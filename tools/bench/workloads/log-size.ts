@@ -12,9 +12,11 @@ import { sharedNow } from '../tasks/timing.js'
 const LIMIT_BYTES = 32 * 2 ** 20
 const SAMPLE_MS = 100
 const OUTSTANDING = 64
-/** Parts of the whole time after which the snapshot begins and ends. */
+/** Parts of the whole time after which the snapshot begins and ends; in a long run it is held for all but these seconds. */
 const HELD_FROM = 0.2
 const HELD_TO = 0.7
+const BEFORE_SECONDS_MAX = 5
+const AFTER_SECONDS_MAX = 10
 
 interface Variant {
   readonly name: string
@@ -40,7 +42,8 @@ export const logSize: Workload = {
   about:
     'One process commits rows with 64 commits outstanding, synchronous normal, while another holds a snapshot from a fifth of the time on ' +
     'to seven tenths. With `walLimit` (32 MB) commits wait rather than let the log grow; with `snapshotTimeout` (1 s) as well, the ' +
-    'snapshot is ended instead. Endmark cuts a log file that has become far longer than it is used; SQLite keeps its length.',
+    'snapshot is ended instead. “until short again” is the time from the end of the snapshot until the log is as long as before it at most, or ' +
+    'to the end of the run. Endmark cuts a log file that has become far longer than it is used; SQLite keeps its length.',
 
   async run(bench) {
     const rows: ResultRow[] = []
@@ -67,7 +70,7 @@ async function oneVariant(
   const path = await databases.pathFor(contender, kind)
   const start = { peer: contender.peer, path, settings: { ...FULL_TEXT, synchronous: 'normal', ...settings } as const }
   const run = whistle(0, logSizeSeconds)
-  const held = { startTime: atPart(run, HELD_FROM), endTime: atPart(run, HELD_TO), row: rowCount >> 1 }
+  const held = { ...holding(run), row: rowCount >> 1 }
   const [written, expired, points] = await withAgents([start, start], ([writer, holder]) =>
     Promise.all([
       writer!.run('commitLoop', { ...run, rowCount, seed: 1, outstanding: OUTSTANDING }),
@@ -77,7 +80,8 @@ async function oneVariant(
   )
   const figures = {
     ...only(commitFigures([written]), COMMIT_FIGURES),
-    logMb: Math.max(...points.map(([, mb]) => mb)),
+    logMb: longest(points),
+    shortAgainSeconds: secondsUntilShort(points, held, run),
     expired: Number(expired),
   }
   const conditions = { synchronous: 'normal', processes: 2, outstanding: OUTSTANDING } as const
@@ -86,13 +90,31 @@ async function oneVariant(
   return { row, series: { name, points } }
 }
 
-function atPart({ startTime, endTime }: Whistle, part: number): number {
-  return startTime + (endTime - startTime) * part
+/** When the snapshot is held. */
+function holding({ startTime, endTime }: Whistle) {
+  const atPart = (part: number) => startTime + (endTime - startTime) * part
+  return {
+    startTime: Math.min(atPart(HELD_FROM), startTime + BEFORE_SECONDS_MAX * 1000),
+    endTime: Math.max(atPart(HELD_TO), endTime - AFTER_SECONDS_MAX * 1000),
+  }
 }
 
-/** @returns seconds since the start, MB */
-async function sample(logPath: string, { startTime, endTime }: Whistle): Promise<(readonly [number, number])[]> {
-  const points: (readonly [number, number])[] = []
+/** Seconds since the start, MB. */
+type Point = readonly [number, number]
+
+function longest(points: readonly Point[]): number {
+  return points.reduce((max, [, mb]) => Math.max(max, mb), 0)
+}
+
+function secondsUntilShort(points: readonly Point[], held: ReturnType<typeof holding>, run: Whistle): number {
+  const [from, to, end] = [held.startTime, held.endTime, run.endTime].map((time) => (time - run.startTime) / 1000)
+  const usualMb = longest(points.filter(([seconds]) => seconds < from!))
+  const [short = end!] = points.find(([seconds, mb]) => seconds >= to! && mb <= usualMb) ?? []
+  return short - to!
+}
+
+async function sample(logPath: string, { startTime, endTime }: Whistle): Promise<Point[]> {
+  const points: Point[] = []
   for (let next = startTime; next <= endTime; next += SAMPLE_MS) {
     await new Promise((resolve) => setTimeout(resolve, next - sharedNow()))
     const size = statSync(logPath, { throwIfNoEntry: false })?.size ?? 0
