@@ -5,6 +5,9 @@
  * that is the end mark. Nothing is written to the log or the main file. Backfill starts over at 0: copying the
  * same pages again is harmless, as long as no page goes back to an older version (WAL-7).
  *
+ * What was found is synced before it is published (WAL-8): its writer may have died before its sync, and others will commit behind it. Should
+ * one of their syncs fail, the kernel takes these frames for clean, and no later sync would save them, nor what stands behind them.
+ *
  * Locks: WRITE by the caller, so that no frame is added meanwhile; CKPT, so that no checkpointer works by the old
  * index; RECOVER, as SQLite has it. Readers that hold a read lock keep their mark: their frames are the same ones
  * (WAL-4: recovery never removes a published commit).
@@ -21,6 +24,7 @@ import {
   type WalHeader,
 } from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
+import { runSync } from '../vfs/index.js'
 import type { Wal } from './wal.js'
 import type { WalFile } from './wal-file.js'
 
@@ -54,6 +58,7 @@ function rebuild(wal: Wal): void {
   const logHeader = log.readHeader()
   header.reset(wal.pageSize, logHeader?.isBigEndian ?? isNativeBigEndian)
   const endMark = logHeader === null ? NO_FRAME : enterFrames(wal, logHeader)
+  if (endMark !== NO_FRAME) runSync(wal.syncLog())
   // A log without commits gets fresh salts, so that no frame of an earlier life can ever fit behind a new header.
   if (endMark === NO_FRAME) header.setSalts(((logHeader?.salt1 ?? wal.vfs.random32()) + 1) >>> 0, wal.vfs.random32())
   resetReadMarks(wal, endMark)

@@ -98,6 +98,11 @@ export class Actor {
     return this.#attachment.wal.hasFailed
   }
 
+  /** It holds the lock of a recovery. */
+  get isRecovering(): boolean {
+    return this.#attachment.wal.locks.isHeld('RECOVER')
+  }
+
   /** Looks for the next commit. */
   watch(): void {
     this.#watcher.look(({ pages }) => stateOf(pages))

@@ -420,7 +420,9 @@ export class Schedule {
     const { syncMs, failsSyncs } = this.#world.grouping!
     this.#machine.pass(syncMs)
     const place = this.#places.find(({ vfs }) => vfs === process)
-    const mayFail = failsSyncs && path.endsWith('-wal') && (place?.actor ?? null)?.grouped
+    const actor = place?.actor ?? null
+    // Where that of a recovery fails, nobody can know what the log keeps (WAL-8).
+    const mayFail = failsSyncs && path.endsWith('-wal') && actor?.grouped && !actor.isRecovering
     if (!mayFail || this.#random.below(15) > 0) return undefined
     this.counts.failedSyncs++
     return { code: 'EIO' }

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from 'ava'
 import { frameNumber, pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
 import { connect, contentsOf } from '../support/connection.js'
+import { failOn, HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
 import { checksum, parseLog, readIndexFile, readLogFile } from '../support/independent-wal-reader.js'
 import { Random } from '../support/random.js'
 import { smallMaps } from '../support/small-maps.js'
@@ -256,4 +257,25 @@ test('a recovery keeps the read marks that readers hold', (t) => {
   t.is(writer.contents()[0], 2)
   reader.vanish()
   writer.close()
+})
+
+test('what is found is synced before anybody may commit behind it (WAL-8)', (t) => {
+  const { path, main, log } = withLog(t)
+  const isLogSync = ({ operation, path: synced }: VfsEvent) => operation === 'datasync' && synced.endsWith('-wal')
+  const hooked = new HookedVfs(vfs)
+  let syncs = 0
+  hooked.hook = (event) => {
+    if (event.when === 'after' && isLogSync(event)) syncs++
+  }
+  const second = connect(path, { vfs: hooked })
+  t.is(syncs, 1)
+  t.deepEqual(second.contents(), byFiles(main, log))
+  second.vanish()
+  const third = new HookedVfs(vfs)
+  third.hook = failOn(isLogSync)
+  const error = t.throws(() => connect(path, { vfs: third }), { message: /could not be made durable/ })
+  t.is((error as { code?: string }).code, 'ENDMARK_IO')
+  const last = connect(path, { vfs })
+  t.deepEqual(last.contents(), byFiles(main, log))
+  last.vanish()
 })
