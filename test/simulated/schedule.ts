@@ -124,6 +124,8 @@ export class Schedule {
   /** The process that is running, the innermost of those that stand within a step. */
   #running: SimulatedVfs | null = null
   #isDown = false
+  /** A sync of it has failed, and it has not written since: what it does next is to make those frames unreadable. */
+  #erasing: SimulatedVfs | null = null
   #failure: { readonly error: unknown } | null = null
 
   readonly #watches: boolean
@@ -400,7 +402,8 @@ export class Schedule {
   #interrupt(step: SimulatedStep): SimulatedFault | undefined {
     const { process, operation } = step
     if (this.#isDown) throw new PowerLoss()
-    if (this.#habits.kills && this.#random.below(400) === 0) {
+    if (process === this.#erasing && operation === 'write' && step.when === 'after') this.#erasing = null
+    if (this.#habits.kills && this.#random.below(400) === 0 && process !== this.#erasing) {
       this.counts.kills++
       this.#kill(process)
       return undefined
@@ -425,6 +428,8 @@ export class Schedule {
     const mayFail = failsSyncs && path.endsWith('-wal') && actor?.grouped && !actor.isRecovering
     if (!mayFail || this.#random.below(15) > 0) return undefined
     this.counts.failedSyncs++
+    // Were it killed before that, whoever comes next would take frames for a commit that no sync makes durable any more.
+    this.#erasing = process
     return { code: 'EIO' }
   }
 
