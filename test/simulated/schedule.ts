@@ -466,9 +466,12 @@ function isBusy(error: unknown): boolean {
   return error instanceof EndmarkError && error.code === 'ENDMARK_BUSY'
 }
 
-/** The log could not be made durable: the process hears of that again and again, until it opens the database anew. */
+/**
+ * The log could not be made durable: the process hears of that again and again, until it opens the database anew; who is opening it may
+ * hear in a recovery that somebody else's sync has failed.
+ */
 function hasFailed({ actor }: Place, error: unknown): boolean {
-  return error instanceof EndmarkError && error.code === 'ENDMARK_IO' && actor?.hasFailed === true
+  return error instanceof EndmarkError && error.code === 'ENDMARK_IO' && (actor === null || actor.hasFailed)
 }
 
 function newCounts(): RunCounts {
