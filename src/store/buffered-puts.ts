@@ -40,7 +40,7 @@ export class BufferedPuts implements RunSource {
   /** By the root of the tree: there may be several handles of one map. */
   readonly #byRoot = new Map<PageNumber, PutParts>()
   /** The map of the last put, and its puts; null if those into it do not wait. */
-  #map: OrderedMap<never, never> | null = null
+  #map: object | null = null
   #parts: PutParts | null = null
   /** Of records that were put in since it was last looked. */
   #newBytes = 0
@@ -77,7 +77,7 @@ export class BufferedPuts implements RunSource {
 
   runOf<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema, key: SqlValue): RecordRun | null {
     if (typeof key !== 'string' && !(key instanceof Uint8Array)) return null
-    if (map !== (this.#map as unknown)) this.#turnTo(map, schema)
+    if (map !== this.#map) this.#turnTo(map, schema)
     return this.#parts === null ? null : this.#parts.runOf(key)
   }
 
@@ -184,8 +184,7 @@ export class BufferedPuts implements RunSource {
 
   #turnTo<Key, Value>(map: OrderedMap<Key, Value>, schema: Schema): void {
     this.#parts = this.#partsIn(map.writableDefinition(schema))
-    // Only ever compared.
-    this.#map = map as unknown as OrderedMap<never, never>
+    this.#map = map
   }
 
   #partsIn(definition: StoreDefinition): PutParts | null {

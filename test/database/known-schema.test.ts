@@ -4,14 +4,13 @@
  */
 import { spawnSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
-import { Database } from '../../src/database.js'
-import { resolveOptions } from '../../src/options.js'
+import type { Database } from '../../src/database.js'
 import { frameNumber, pageNumber } from '../../src/units.js'
 import { nodeVfs } from '../../src/vfs/index.js'
-import { attach, runAsync } from '../../src/wal/index.js'
 import { connect } from '../support/connection.js'
 import { HookedVfs } from '../support/hooked-vfs.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
+import { openOver } from '../support/open-hooked.js'
 
 const MAP = { key: 'integer', value: 'integer' } as const
 const READ_LOCKS = { first: 123, last: 127 }
@@ -21,12 +20,7 @@ async function openHooked(
   path: string,
 ): Promise<{ readonly db: Database; readonly vfs: HookedVfs }> {
   const vfs = new HookedVfs(nodeVfs())
-  const options = resolveOptions({})
-  const { create, readOnly, pageSize, timeout } = options
-  const db = new Database(
-    await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs: timeout })),
-    options,
-  )
+  const db = await openOver(vfs, path)
   t.teardown(() => db.close())
   return { db, vfs }
 }

@@ -1,14 +1,12 @@
 /** Durability modes and failing disks, seen from the Database: what is synced when, and what a failure costs. */
 import { constants } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
-import { Database } from '../../src/database.js'
+import type { Database } from '../../src/database.js'
 import { type EndmarkError, type OpenOptions, type OrderedMap, open } from '../../src/index.js'
-import { resolveOptions } from '../../src/options.js'
 import type { Synchronous } from '../../src/units.js'
-import { nodeVfs } from '../../src/vfs/index.js'
-import { attach, runAsync } from '../../src/wal/index.js'
-import { failOn, HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
+import { failOn, type HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
+import { openHooked } from '../support/open-hooked.js'
 import { integrityCheck } from '../support/referee.js'
 
 type Numbers = OrderedMap<number, number>
@@ -20,17 +18,9 @@ interface Hooked {
   readonly numbers: Numbers
 }
 
-async function openHooked(t: ExecutionContext<unknown>, given: OpenOptions = {}): Promise<Hooked> {
+async function openNumbers(t: ExecutionContext<unknown>, given: OpenOptions = {}): Promise<Hooked> {
   const path = temporaryPath(t)
-  const vfs = new HookedVfs(nodeVfs())
-  const options = resolveOptions(given)
-  const { create, readOnly, pageSize, timeout } = options
-  const attachment = await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs: timeout }))
-  const db = new Database(attachment, options)
-  t.teardown(() => {
-    vfs.hook = () => {}
-    return db.close().catch(() => {})
-  })
+  const { vfs, db } = await openHooked(t, path, given)
   const numbers = await db.map<number, number>('numbers', { key: 'integer', value: 'integer' })
   return { path, vfs, db, numbers }
 }
@@ -62,7 +52,7 @@ const SYNCS_PER_COMMIT: readonly (readonly [Synchronous, number])[] = [
 
 for (const [synchronous, syncs] of SYNCS_PER_COMMIT) {
   test(`a commit in mode ${synchronous} syncs the log ${syncs} times`, async (t) => {
-    const hooked = await openHooked(t, { synchronous })
+    const hooked = await openNumbers(t, { synchronous })
     const { numbers, db } = hooked
     await numbers.put(0, 0)
     const one = await syncsOf(hooked, () => numbers.put(1, 1))
@@ -77,7 +67,7 @@ for (const [synchronous, syncs] of SYNCS_PER_COMMIT) {
 }
 
 test('a transaction may ask for another mode, and the strongest of a batch counts for all', async (t) => {
-  const hooked = await openHooked(t, { synchronous: 'off' })
+  const hooked = await openNumbers(t, { synchronous: 'off' })
   const { numbers } = hooked
   await numbers.put(0, 0)
   t.deepEqual(await syncsOf(hooked, () => numbers.put(1, 1, { synchronous: 'full' })), { log: 1, main: 0 })
@@ -88,7 +78,7 @@ test('a transaction may ask for another mode, and the strongest of a batch count
 
 for (const [synchronous] of SYNCS_PER_COMMIT) {
   test(`a checkpoint in mode ${synchronous} syncs ${synchronous === 'off' ? 'nothing' : 'log, then main file'}`, async (t) => {
-    const hooked = await openHooked(t, { synchronous })
+    const hooked = await openNumbers(t, { synchronous })
     const { numbers, db, vfs } = hooked
     await numbers.put(1, 1)
     const order: string[] = []
@@ -103,7 +93,7 @@ for (const [synchronous] of SYNCS_PER_COMMIT) {
 }
 
 test('a failed sync of the log rejects its batch, publishes nothing, and stops writes until reopened', async (t) => {
-  const { path, vfs, db, numbers } = await openHooked(t)
+  const { path, vfs, db, numbers } = await openNumbers(t)
   await numbers.put(1, 1)
   const other = await openDatabase(t, path)
   const seen = await other.map<number, number>('numbers')
@@ -140,7 +130,7 @@ test('a failed sync of the log rejects its batch, publishes nothing, and stops w
 })
 
 test('what a failed sync rejected is not there after recovery either', async (t) => {
-  const { path, vfs, db, numbers } = await openHooked(t)
+  const { path, vfs, db, numbers } = await openNumbers(t)
   await numbers.put(1, 1)
   vfs.hook = failOn((event) => isSync(event) && isLog(event))
   await rejects(t, numbers.put(1, 2), 'ENDMARK_IO')
@@ -154,7 +144,7 @@ test('what a failed sync rejected is not there after recovery either', async (t)
 })
 
 test('a full disk rejects only the batch that met it', async (t) => {
-  const { path, vfs, db, numbers } = await openHooked(t)
+  const { path, vfs, db, numbers } = await openNumbers(t)
   await numbers.put(1, 1)
   const { logFrames } = db.stats()
   for (let nth = 1; nth <= 2; nth++) {
@@ -176,7 +166,7 @@ test('a full disk rejects only the batch that met it', async (t) => {
 })
 
 test('a full disk while the wal-index grows rejects the batch and later commits work', async (t) => {
-  const { path, vfs, db } = await openHooked(t, { autoCheckpoint: 0, synchronous: 'off', pageSize: 512 })
+  const { path, vfs, db } = await openNumbers(t, { autoCheckpoint: 0, synchronous: 'off', pageSize: 512 })
   const blobs = await db.map<number, Uint8Array>('blobs', { key: 'integer', value: 'blob' })
   // Some 4,000 frames: the next blob needs the second block of the wal-index.
   await blobs.put(1, new Uint8Array(4050 * 508))
@@ -198,7 +188,7 @@ const CHECKPOINT_FAILURES: readonly (readonly [string, (event: VfsEvent) => bool
 
 for (const [what, predicate] of CHECKPOINT_FAILURES) {
   test(`a checkpoint that fails by ${what} leaves everything readable, and a later one succeeds`, async (t) => {
-    const { path, vfs, db, numbers } = await openHooked(t, { autoCheckpoint: 5 })
+    const { path, vfs, db, numbers } = await openNumbers(t, { autoCheckpoint: 5 })
     await db.checkpoint({ mode: 'truncate' })
     vfs.hook = failOn(predicate, { andLater: true })
     for (let key = 0; key < 30; key++) await numbers.put(key, key)
@@ -225,7 +215,7 @@ for (const [what, predicate] of CHECKPOINT_FAILURES) {
 }
 
 test('the last closer that cannot copy the log says so, and the next opener has everything', async (t) => {
-  const { path, vfs, db, numbers } = await openHooked(t)
+  const { path, vfs, db, numbers } = await openNumbers(t)
   await numbers.put(1, 1)
   vfs.hook = failOn((event) => isWrite(event) && isMain(event), { andLater: true })
   await rejects(t, db.close(), 'ENDMARK_IO')
@@ -235,7 +225,7 @@ test('the last closer that cannot copy the log says so, and the next opener has 
 })
 
 test('checkpoint modes report as SQLite does', async (t) => {
-  const { db, numbers } = await openHooked(t, { autoCheckpoint: 0, timeout: 20 })
+  const { db, numbers } = await openNumbers(t, { autoCheckpoint: 0, timeout: 20 })
   await numbers.put(1, 1)
   const { logFrames } = db.stats()
   const snapshot = db.snapshot()

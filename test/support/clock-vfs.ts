@@ -5,13 +5,12 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
-import { Database } from '../../src/database.js'
+import type { Database } from '../../src/database.js'
 import { abortError } from '../../src/errors.js'
 import type { OpenOptions } from '../../src/index.js'
-import { resolveOptions } from '../../src/options.js'
 import { nodeVfs, type Vfs } from '../../src/vfs/index.js'
-import { attach, runAsync } from '../../src/wal/index.js'
 import { HookedVfs } from './hooked-vfs.js'
+import { openOver } from './open-hooked.js'
 
 interface Delay {
   readonly endMs: number
@@ -120,10 +119,7 @@ export async function openWithClock(
   path: string,
   given: OpenOptions = {},
 ): Promise<Database> {
-  const options = resolveOptions({ ...given, writer: 'inline' })
-  const { create, readOnly, pageSize, timeout: timeoutMs } = options
-  const attachment = await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs }))
-  const db = new Database(attachment, options)
+  const db = await openOver(vfs, path, { ...given, writer: 'inline' })
   t.teardown(() => vfs.passUntil(db.close()))
   return db
 }

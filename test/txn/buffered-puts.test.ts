@@ -5,13 +5,12 @@
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { Database } from '../../src/database.js'
+import type { Database } from '../../src/database.js'
 import { type OrderedMap, open, type Transaction } from '../../src/index.js'
-import { type OpenOptions, resolveOptions } from '../../src/options.js'
-import { nodeVfs } from '../../src/vfs/index.js'
-import { attach, runAsync } from '../../src/wal/index.js'
-import { failOn, HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
+import type { OpenOptions } from '../../src/options.js'
+import { failOn, type HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
 import { openDatabase, rejects, temporaryPath, throws } from '../support/open-database.js'
+import { openHooked } from '../support/open-hooked.js'
 import { seededRandom } from '../support/random.js'
 import { askSqlite, integrityCheck } from '../support/referee.js'
 
@@ -321,27 +320,17 @@ const SMALL: OpenOptions = { pageSize: 512, dirtyLimit: 0, autoCheckpoint: 0 }
 const isLogWrite = ({ when, operation, path }: VfsEvent) =>
   when === 'before' && operation === 'write' && path.endsWith('-wal')
 
-async function openHooked(
+async function openHookedTexts(
   t: ExecutionContext,
   given: OpenOptions = SMALL,
 ): Promise<{ vfs: HookedVfs; db: Database; map: Texts; path: string }> {
   const path = temporaryPath(t)
-  const vfs = new HookedVfs(nodeVfs())
-  const options = resolveOptions(given)
-  const { create, readOnly, pageSize, timeout } = options
-  const db = new Database(
-    await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs: timeout })),
-    options,
-  )
-  t.teardown(() => {
-    vfs.hook = () => {}
-    return db.close().catch(() => {})
-  })
+  const { vfs, db } = await openHooked(t, path, given)
   return { path, vfs, db, map: await db.map<string, string>('m', { key: 'text', value: 'text' }) }
 }
 
 test('no more waits than memory has room for, whether the keys come in order or not', async (t) => {
-  const { db, map, vfs, path } = await openHooked(t)
+  const { db, map, vfs, path } = await openHookedTexts(t)
   for (const step of [1, 1999]) {
     let writes = 0
     vfs.hook = (event) => {
@@ -362,7 +351,7 @@ test('no more waits than memory has room for, whether the keys come in order or 
 
 test('a few at a time, at places all over the map, they stay in memory as long as it has room', async (t) => {
   // 2048 pages of 512 bytes, and a map of 739.
-  const { db, map, vfs } = await openHooked(t, { ...SMALL, dirtyLimit: 1 << 20 })
+  const { db, map, vfs } = await openHookedTexts(t, { ...SMALL, dirtyLimit: 1 << 20 })
   const put = (tx: Transaction, index: number, value: string) =>
     tx.put(map, String((index * 1999) % 5000).padStart(5, '0'), value.padEnd(60))
   await db.transaction((tx) => {
@@ -398,7 +387,7 @@ const SHAPES: Record<string, (index: number) => string> = {
 for (const [name, keyAt] of Object.entries(SHAPES)) {
   test(`of keys that are put again and again in any order, more than memory has room for, the last put counts: ${name}`, async (t) => {
     const random = seededRandom(t)
-    const { db, map, path } = await openHooked(t)
+    const { db, map, path } = await openHookedTexts(t)
     const blobs = await db.map<Uint8Array, string>('blobs', { key: 'blob', value: 'text' })
     const batched = await db.map<string, string>('batched', { key: 'text', value: 'text' })
     const puts = Array.from({ length: 4000 }, (_, index) => [keyAt(random.below(900)), `${index}`] as const)
@@ -423,7 +412,7 @@ for (const [name, keyAt] of Object.entries(SHAPES)) {
 }
 
 test('no more waits where it is a little for each of many maps', async (t) => {
-  const { db, vfs, path } = await openHooked(t)
+  const { db, vfs, path } = await openHookedTexts(t)
   const maps: Texts[] = []
   for (let index = 0; index < 100; index++) maps.push((await db.map(`m${index}`, TEXTS)) as Texts)
   let writes = 0
@@ -439,7 +428,7 @@ test('no more waits where it is a little for each of many maps', async (t) => {
 })
 
 test('a disk that is full while puts are applied rejects the transaction, whatever its function does', async (t) => {
-  const { db, map, vfs, path } = await openHooked(t)
+  const { db, map, vfs, path } = await openHookedTexts(t)
   await map.put('before', 'before')
   for (let nth = 1; nth <= 4; nth++) {
     vfs.hook = failOn(isLogWrite, { nth, errno: 28 })

@@ -4,15 +4,14 @@
  */
 import { copyFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
-import { Database } from '../../src/database.js'
+import type { Database } from '../../src/database.js'
 import { type OrderedMap, open } from '../../src/index.js'
-import { type OpenOptions, resolveOptions } from '../../src/options.js'
+import type { OpenOptions } from '../../src/options.js'
 import type { Transaction } from '../../src/txn/index.js'
-import { nodeVfs } from '../../src/vfs/index.js'
-import { attach, runAsync } from '../../src/wal/index.js'
-import { failOn, HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
+import { failOn, type HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
 import { readLogFile } from '../support/independent-wal-reader.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
+import { openHooked } from '../support/open-hooked.js'
 import { seededRandom } from '../support/random.js'
 import { integrityCheck } from '../support/referee.js'
 
@@ -30,17 +29,7 @@ interface Spilling {
 
 async function openSpilling(t: ExecutionContext, given: OpenOptions = OPTIONS): Promise<Spilling> {
   const path = temporaryPath(t)
-  const vfs = new HookedVfs(nodeVfs())
-  const options = resolveOptions(given)
-  const { create, readOnly, pageSize, timeout } = options
-  const db = new Database(
-    await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs: timeout })),
-    options,
-  )
-  t.teardown(() => {
-    vfs.hook = () => {}
-    return db.close().catch(() => {})
-  })
+  const { vfs, db } = await openHooked(t, path, given)
   const map = await db.map<number, string>('m', { key: 'integer', value: 'text' })
   return { path, vfs, db, map }
 }
