@@ -14,8 +14,16 @@ export * from './pointer-map-page.js'
 export * from './reader-registry-layout.js'
 export * from './record.js'
 export * from './record-shape.js'
+export * from './search-key.js'
 export * from './value.js'
-export * from './value-order.js'
+export {
+  BINARY_ORDER,
+  bytesHead,
+  type Collation,
+  compareValues,
+  type KeyColumn,
+  type KeyOrder,
+} from './value-order.js'
 export * from './varint.js'
 export * from './wal-checksum.js'
 export * from './wal-frame.js'
