@@ -35,6 +35,7 @@ import type { InlineCommitter } from './inline-committer.js'
 import { type CommitTask, PendingCommit, type PendingCommitHooks, type TransactionFunction } from './pending-commit.js'
 import type { RecordedTransaction } from './recorded-transaction.js'
 import type { CommitRequest, OpenWriterLink, Outcome, WriterLink } from './request.js'
+import { SentCommits } from './sent-commits.js'
 import type { Transaction } from './transaction.js'
 import type { CommitOptions } from './waiting-commit.js'
 
@@ -76,8 +77,7 @@ export class RemoteCommitter implements Committer {
   #again: PendingCommit[] = []
   /** Functions that have run before the answers to earlier requests came, so that their run does not count. */
   #early: PendingCommit[] = []
-  /** Sent and not answered, by number, in the order of the numbers. */
-  readonly #sent = new Map<number, PendingCommit>()
+  readonly #sent = new SentCommits()
   #lastTicket = 0
   #lastNumber = 0
   #answeredNumber = 0
@@ -333,7 +333,7 @@ export class RemoteCommitter implements Committer {
   /** It needs no commit; but a run that did not see what was called before it does not count. */
   #finish(commit: PendingCommit, settlement: Settlement): void {
     let after = this.#early.at(-1)?.after ?? 0
-    for (const sent of this.#sent.values()) if (sent.ticket < commit.ticket) after = Math.max(after, sent.number)
+    for (const sent of this.#sent.all()) if (sent.ticket < commit.ticket) after = Math.max(after, sent.number)
     if (after === 0) {
       settle(commit, settlement)
       return
@@ -351,12 +351,12 @@ export class RemoteCommitter implements Committer {
     commit.number = number
     commit.watchTurn = this.#watchTurn
     commit.place = 'sent'
-    this.#sent.set(number, commit)
+    this.#sent.add(number, commit)
     const { synchronous } = commit.options
     if (this.#link.send({ number, synchronous, steps, base, wantsResults })) return true
     // The connection may have broken just now: then this is in doubt with the others, and settled there.
     if (this.#sent.get(number) !== commit) return true
-    this.#sent.delete(number)
+    this.#sent.dropLast()
     this.#lastNumber--
     commit.place = 'held'
     return false
@@ -374,12 +374,11 @@ export class RemoteCommitter implements Committer {
   }
 
   #answered(number: number, outcome: Outcome, othersActive: boolean): void {
-    const commit = this.#sent.get(number)
-    if (commit === undefined || number !== this.#answeredNumber + 1) {
+    const commit = this.#sent.takeFirst(number)
+    if (commit === null) {
       this.#link.abandon(`it answered request ${number}, request ${this.#answeredNumber + 1} is due`)
       return
     }
-    this.#sent.delete(number)
     this.#answeredNumber = number
     this.#link.acknowledge(number)
     this.#route.answered(othersActive)
@@ -420,8 +419,7 @@ export class RemoteCommitter implements Committer {
 
   async #settleInDoubt(): Promise<void> {
     this.#state = 'inDoubt'
-    const pending = [...this.#sent.values()]
-    this.#sent.clear()
+    const pending = this.#sent.takeAll()
     for (const commit of pending) commit.place = 'direct'
     this.#takeBack()
     const { commits, newestPages, clientCommits } = this.#parts
@@ -446,8 +444,8 @@ export class RemoteCommitter implements Committer {
   /** A writer process that answers nothing for as long as `timeout` must not stop us. */
   #watch(): void {
     this.#watchTurn++
-    const [oldest] = this.#sent.values()
-    if (oldest === undefined || this.#watchTurn - oldest.watchTurn <= WATCH_TURNS) return
+    const oldest = this.#sent.first
+    if (oldest === null || this.#watchTurn - oldest.watchTurn <= WATCH_TURNS) return
     this.#link.abandon(`it has not answered for ${this.#parts.wal.timeoutMs} ms`)
   }
 }
