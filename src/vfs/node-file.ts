@@ -4,7 +4,18 @@
  * the system's error as cause. Using a file after `close` is a mistake of the caller (AssertionError): its
  * descriptor number may be another file's by then.
  */
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, ftruncateSync, readSync, writeSync, writevSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+  writevSync,
+} from 'node:fs'
 import { assert } from '../assert.js'
 import { EndmarkError, ioError } from '../errors.js'
 import { hasProcessLocks } from './node-lock-table.js'
@@ -33,6 +44,8 @@ export class NodeFile implements VfsFile {
   readonly path: string
   readonly #maps: NodeMaps
   #fd: number
+  /** For maps that are only read; opened by the first of them. */
+  #readFd = CLOSED
   #datasyncsRunning = 0
   #closeAfterDatasync = false
   #hasLocked = false
@@ -153,8 +166,9 @@ export class NodeFile implements VfsFile {
   map(fileOffset: number, length: number, { writable }: { readonly writable: boolean }): Uint8Array {
     assert(fileOffset % MAP_ALIGNMENT === 0, () => `map offset ${fileOffset} is not a multiple of ${MAP_ALIGNMENT}`)
     assert(length > 0, () => `map length ${length}`)
-    const fd = this.#open()
+    this.#open()
     try {
+      const fd = writable ? this.#fd : this.#readOnlyFd()
       return this.#maps.map({ fd, fileOffset, length, writable })
     } catch (error) {
       throw this.#nativeFailure('mmap', error)
@@ -167,14 +181,26 @@ export class NodeFile implements VfsFile {
     this.#closeAfterDatasync = this.#datasyncsRunning > 0
     if (this.#closeAfterDatasync) return
     const fd = this.#fd
+    const readFd = this.#readFd
     this.#fd = CLOSED
+    this.#readFd = CLOSED
     try {
       // A map keeps the open file description alive, and with it the locks, until it is collected: end them here.
       if (this.#hasLocked) unlockRange(fd, 0, TO_THE_END)
       closeSync(fd)
+      if (readFd !== CLOSED) closeSync(readFd)
     } catch (error) {
       throw ioError('close', this.path, error)
     }
+  }
+
+  /**
+   * A descriptor through which nothing can be written, for maps: of a page that is mapped through one that could, the kernel looks
+   * through the page tables of every process that has it mapped whenever it writes the page to the disk.
+   */
+  #readOnlyFd(): number {
+    if (this.#readFd === CLOSED) this.#readFd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY)
+    return this.#readFd
   }
 
   /** An add-on that cannot be loaded has said so already, in an error of ours. */

@@ -8,8 +8,9 @@
  *
  * A thread must not be ended in the midst of this: see node-thread-gate.ts.
  *
- * A map keeps its open file description alive, and with it the description's locks. So the map is made through a
- * description of its own that nobody locks: else a thread that ends while it holds WRITE would hold it for good.
+ * A map keeps its open file description alive, and with it the description's locks. So a map that is written through, whose
+ * description is the one with the locks, is made through one of its own that nobody locks: else a thread that ends while it
+ * holds WRITE would hold it for good.
  */
 import { closeSync, constants, openSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -60,25 +61,27 @@ export function loadKoffiMaps(): MapProvider {
     munmap(address, length)
   })
 
-  function unmapOrThrow(address: bigint, length: number): void {
+  function mapOrThrow({ fd, fileOffset, length, writable }: MapRequest): bigint {
+    const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+    const address = mmap(null, length, protection, MAP_SHARED, fd, fileOffset)
     if (address === MAP_FAILED) throw systemError('mmap', koffi.errno())
-    munmap(address, length)
+    return address
   }
 
-  function map({ fd, fileOffset, length, writable }: MapRequest): Uint8Array {
-    const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ
+  function mapThroughOwn(request: MapRequest): bigint {
     // Whether the file was opened for this is for the kernel to say: the description made below would allow it.
-    if (writable) unmapOrThrow(mmap(null, length, protection, MAP_SHARED, fd, fileOffset), length)
-    const own = openSync(`/proc/self/fd/${fd}`, writable ? constants.O_RDWR : constants.O_RDONLY)
-    let address: bigint
-    let errno = 0
+    munmap(mapOrThrow(request), request.length)
+    const own = openSync(`/proc/self/fd/${request.fd}`, constants.O_RDWR)
     try {
-      address = mmap(null, length, protection, MAP_SHARED, own, fileOffset)
-      if (address === MAP_FAILED) errno = koffi.errno()
+      return mapOrThrow({ ...request, fd: own })
     } finally {
       closeSync(own)
     }
-    if (address === MAP_FAILED) throw systemError('mmap', errno)
+  }
+
+  function map(request: MapRequest): Uint8Array {
+    const { length, writable } = request
+    const address = writable ? mapThroughOwn(request) : mapOrThrow(request)
     const buffer = koffi.view(address, length)
     const entry = ledger?.add(threadId, { address, length }) ?? null
     unmapper.register(buffer, { address, length, entry })

@@ -15,6 +15,7 @@ import { loadMmapIo } from './node-map-mmap-io.js'
 import { keptAlive } from './node-thread-gate.js'
 
 export interface MapRequest {
+  /** The descriptor of a read-only map is one that nobody locks. */
   readonly fd: number
   readonly fileOffset: number
   readonly length: number

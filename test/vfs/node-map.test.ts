@@ -3,7 +3,7 @@
  * process and thread is what the wal-index rests on (trap (d) of the lock rules); in which order the two
  * copies of its header are read and written is tested with the wal-index.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -30,6 +30,25 @@ function atomicsOver(bytes: Uint8Array): Int32Array {
 
 function mappedRanges(path: string): number {
   return readFileSync('/proc/self/maps', 'utf8').split(path).length - 1
+}
+
+/** Of the one map of `path`, as the kernel has them. */
+function mapFlags(path: string): string[] {
+  const afterPath = readFileSync('/proc/self/smaps', 'utf8').split(path)[1] ?? ''
+  return /^VmFlags: (.*)$/m.exec(afterPath)?.[1]?.trim().split(' ') ?? []
+}
+
+/** Descriptors of ours that stand for `path`. */
+function descriptorCount(path: string): number {
+  const targets = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      // The one the folder was read through.
+      return ''
+    }
+  })
+  return targets.filter((target) => target === path).length
 }
 
 /** Collects until the maps of `path` are gone; gives up after many turns of the event loop. */
@@ -94,6 +113,23 @@ for (const mapProvider of loaded) {
     t.is(bytes[100], 43)
     t.is(readOnly[100], 43)
     file.close()
+  })
+
+  test(`${mapProvider}: a read-only map is of a description that cannot write, whose end is that of the file`, (t) => {
+    const path = join(temporaryFolder(t), 'a')
+    const file = create(path, 2 * BLOCK_SIZE)
+    const maps = [0, BLOCK_SIZE].map((offset) => file.map(offset, BLOCK_SIZE, { writable: false }))
+    // "sh": the kernel looks through its page table for whatever it writes of the file.
+    t.deepEqual(
+      mapFlags(path).filter((flag) => flag === 'rd' || flag === 'sh' || flag === 'mw'),
+      ['rd'],
+    )
+    t.is(descriptorCount(path), 2)
+    file.write([Uint8Array.of(5)], BLOCK_SIZE)
+    t.is(maps[1]![0], 5)
+    file.close()
+    t.is(descriptorCount(path), 0)
+    t.is(maps[1]![0], 5)
   })
 
   test(`${mapProvider}: a map past the end becomes valid as the file grows`, (t) => {
