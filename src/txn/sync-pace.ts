@@ -10,10 +10,12 @@ const INLINE_SYNC_MAX_MS = 0.3
 const SLOW_MS = 2000
 /** Where the average begins for whoever must be brief: the first syncs of a log are slower than those that follow. */
 const INLINE_SYNC_GUESS_MS = INLINE_SYNC_MAX_MS / 2
-/** Weight of the newest measurement in the average. */
-const SYNC_AVERAGE_WEIGHT = 0.2
-const BRIEF_AVERAGE_WEIGHT = 0.03
-const BRIEF_SYNC_MAX_MS = 2
+/**
+ * Weight of the newest measurement in the average, and what it counts for at most: slowly, and no sync for much, as also on a fast
+ * disk one in a hundred takes ten times as long as the others, and through the pool all that follow would.
+ */
+const SYNC_AVERAGE_WEIGHT = 0.03
+const SYNC_COUNTED_MAX_MS = 2
 
 export class SyncPace {
   readonly #vfs: Wal['vfs']
@@ -49,17 +51,9 @@ export class SyncPace {
   /** Takes the duration of a sync into the average; that starts at the first one. */
   measure(durationMs: number): void {
     const average = this.#averageMs
-    if (this.#isBrief) {
-      this.#measureBrief(average, durationMs)
-      return
-    }
-    this.#averageMs = Number.isFinite(average) ? average + (durationMs - average) * SYNC_AVERAGE_WEIGHT : durationMs
-  }
-
-  /** Slowly, and no sync counts for much: one in a hundred takes ten times as long as the others. */
-  #measureBrief(average: number, durationMs: number): void {
-    this.#averageMs = average + (Math.min(durationMs, BRIEF_SYNC_MAX_MS) - average) * BRIEF_AVERAGE_WEIGHT
-    if (this.#averageMs < INLINE_SYNC_MAX_MS) return
+    const countedMs = Math.min(durationMs, SYNC_COUNTED_MAX_MS)
+    this.#averageMs = Number.isFinite(average) ? average + (countedMs - average) * SYNC_AVERAGE_WEIGHT : countedMs
+    if (!this.#isBrief || this.isFast) return
     this.#slowUntilMs = this.#vfs.now() + SLOW_MS
     this.#averageMs = INLINE_SYNC_GUESS_MS
   }
