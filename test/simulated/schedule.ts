@@ -39,6 +39,11 @@ const GROUPED_TURNS = 120
 /** Events until everybody has heard of the end of his commits. */
 const EVENTS_MAX = 1000
 const DEPTH_MAX = 3
+/**
+ * After so many commits nobody is overtaken any more, and the run comes to its end: where checkpoints are never made, somebody who waits
+ * for a lock while others commit would make the log longer than a simulated file can be.
+ */
+const COMMITS_MAX = 2000
 /** Damages tried of each power loss; the run goes on with the last. */
 const DAMAGES = 6
 const MODES: readonly Synchronous[] = ['full', 'full', 'full', 'normal', 'off']
@@ -451,7 +456,8 @@ export class Schedule {
 
   /** One time in `rarity`, and less often the deeper the stack is. */
   #letOthersRun(rarity: number): void {
-    if (this.#depth >= DEPTH_MAX || this.#random.below(rarity << this.#depth) !== 0) return
+    if (this.#depth >= DEPTH_MAX || this.#world.nextCommit > COMMITS_MAX) return
+    if (this.#random.below(rarity << this.#depth) !== 0) return
     const others = this.#places.filter((place) => !place.isRunning)
     if (others.length === 0) return
     this.counts.switches++
