@@ -10,17 +10,23 @@ import { assert } from '../assert.js'
 const isNativeLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
 const NO_WORDS: Uint32Array = new Uint32Array(0)
+const NO_BYTES: Uint8Array = new Uint8Array(0)
 
 export class WalChecksum {
   /** First and second sum, unsigned 32-bit. */
   s0 = 0
   s1 = 0
-  readonly #isBigEndian: boolean
-  /** A native word view of an aligned buffer, remembered because a commit sums the same few buffers. */
+  readonly isBigEndian: boolean
+  /**
+   * What was summed last, where that lies in its buffer, and the native words of all of that: a commit sums one array again and
+   * again, and asking an array for its buffer is a call into the runtime.
+   */
+  #bytes = NO_BYTES
+  #offset = 0
   #words: Uint32Array = NO_WORDS
 
   constructor(isBigEndian: boolean) {
-    this.#isBigEndian = isBigEndian
+    this.isBigEndian = isBigEndian
   }
 
   set(s0: number, s1: number): void {
@@ -31,21 +37,26 @@ export class WalChecksum {
   /** Continues the sums over `length` bytes (a multiple of 8) from `start`. */
   add(bytes: Uint8Array, start: number, length: number): void {
     assert((length & 7) === 0, () => `checksum over ${length} bytes`)
-    const fileOffset = bytes.byteOffset + start
-    if ((fileOffset & 3) === 0 && this.#isBigEndian !== isNativeLittleEndian) this.#addNative(bytes, fileOffset, length)
-    else if (this.#isBigEndian) this.#addBigEndian(bytes, start, length)
+    if (bytes !== this.#bytes) this.#turnTo(bytes)
+    const offset = this.#offset + start
+    if ((offset & 3) === 0 && this.isBigEndian !== isNativeLittleEndian) this.#addNative(offset, length)
+    else if (this.isBigEndian) this.#addBigEndian(bytes, start, length)
     else this.#addLittleEndian(bytes, start, length)
   }
 
-  #addNative(bytes: Uint8Array, fileOffset: number, length: number): void {
-    if (this.#words.buffer !== bytes.buffer) {
-      this.#words = new Uint32Array(bytes.buffer, 0, bytes.buffer.byteLength >>> 2)
-    }
+  #turnTo(bytes: Uint8Array): void {
+    const { buffer } = bytes
+    this.#bytes = bytes
+    this.#offset = bytes.byteOffset
+    if (this.#words.buffer !== buffer) this.#words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2)
+  }
+
+  #addNative(offset: number, length: number): void {
     const words = this.#words
     let s0 = this.s0 | 0
     let s1 = this.s1 | 0
-    const end = (fileOffset + length) >>> 2
-    for (let i = fileOffset >>> 2; i < end; i += 2) {
+    const end = (offset + length) >>> 2
+    for (let i = offset >>> 2; i < end; i += 2) {
       s0 = (s0 + words[i]! + s1) | 0
       s1 = (s1 + words[i + 1]! + s0) | 0
     }

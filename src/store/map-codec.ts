@@ -12,7 +12,6 @@ import {
   putMeasuredRecord,
   putPair,
   RecordReader,
-  readColumn,
   type SearchKey,
   type SqlValue,
 } from '../format/index.js'
@@ -101,11 +100,11 @@ export class MapCodec<K, V> implements StoreCodec<K, V, [K, V]> {
   }
 
   decodeKey({ bytes, start, length, isOwned }: Payload): K {
-    return this.#keyOf(readColumn(bytes, start, length, 0, isOwned))
+    return this.#keyOf(this.#reader.columnOf(bytes, start, length, 0, isOwned))
   }
 
   decodeValue({ bytes, start, length, isOwned }: Payload): V {
-    return this.#valueOf(readColumn(bytes, start, length, 1, isOwned))
+    return this.#valueOf(this.#reader.columnOf(bytes, start, length, 1, isOwned))
   }
 
   decodeEntry({ bytes, start, length, isOwned }: Payload): [K, V] {

@@ -70,6 +70,8 @@ export class LogAppender {
   /** Headers of the batches under way, two at most, in turn. */
   readonly #headers = [new IndexHeader(), new IndexHeader()] as const
   #turn: 0 | 1 = 0
+  /** Kept from batch to batch, as it remembers the buffer. */
+  #sums = new WalChecksum(isNativeBigEndian)
   /** Length of the log as it was when it was last asked for; it may have been cut since. */
   #knownSize = 0
 
@@ -98,7 +100,7 @@ export class LogAppender {
     const first = frameNumber(header.endMark + 1)
     const end = spill?.end ?? header.endMark
     const last = frameNumber(end + pages.length)
-    const sums = spill?.sums ?? sumsOf(header)
+    const sums = spill?.sums ?? this.#sumsBehind(header)
     try {
       spill?.seal()
       this.#writeFrames(pages, { end, header, commitMark: pageCount }, sums)
@@ -125,7 +127,7 @@ export class LogAppender {
     const header = (before?.header ?? wal.header).clone()
     // As for the strongest mode: nobody knows yet which one the batch will have.
     if (header.endMark === NO_FRAME) runSync(this.#startLog(header, 'full'))
-    return new LogSpill(wal, header, sumsOf(header), (pages, end, sums) =>
+    return new LogSpill(wal, header, sumsBehind(header), (pages, end, sums) =>
       this.#writeFrames(pages, { end, header, commitMark: 0 }, sums),
     )
   }
@@ -224,6 +226,13 @@ export class LogAppender {
     }
   }
 
+  #sumsBehind(header: IndexHeader): WalChecksum {
+    const sums = this.#sums
+    if (sums.isBigEndian !== header.isBigEndianChecksum) this.#sums = sumsBehind(header)
+    else sums.set(header.frameChecksum1, header.frameChecksum2)
+    return this.#sums
+  }
+
   /** Room for the next batches behind the frame that was just written, if it is the last that the file holds. */
   #growPast(frame: FrameNumber): void {
     const { log, pageSize } = this.#wal
@@ -247,7 +256,7 @@ export class LogAppender {
   }
 }
 
-function sumsOf(header: IndexHeader): WalChecksum {
+function sumsBehind(header: IndexHeader): WalChecksum {
   const sums = new WalChecksum(header.isBigEndianChecksum)
   sums.set(header.frameChecksum1, header.frameChecksum2)
   return sums
