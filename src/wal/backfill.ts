@@ -53,7 +53,8 @@ export function* backfill(wal: Wal, header: IndexHeader, options: BackfillOption
   if (!hasSlot) return
   try {
     if (!hasLiveSalts(wal, header)) return
-    index.backfillAttempted = safe
+    // Never lower: a recovery has written down the worst, as it cannot know what was copied before (SNAP-6).
+    if (safe > index.backfillAttempted) index.backfillAttempted = safe
     const isSynced = options.synchronous !== 'off' || wal.hasDurableCommits
     if (isSynced) yield* wal.syncLog()
     yield* copyFrames(wal, header, { start, safe, sliceBytes: isSynced ? options.sliceBytes : undefined })

@@ -60,3 +60,29 @@ test('a checkpoint after a recovery takes no page back to an older version', asy
   t.deepEqual(writer.contents(), [2, 3])
   for (const connection of connections) connection.close()
 })
+
+// Found by a random schedule, by a watch that read the pages of a state from before the recovery: the checkpoint had taken the count back
+// with which the recovery says that anything may have been copied.
+test('a checkpoint after a recovery brings back no state that the main file has overwritten', async (t) => {
+  const path = join(temporaryFolder(t), 'app.db')
+  const connections = Array.from({ length: 3 }, () => connect(path))
+  const [writer, checkpointer, slow] = connections as [Connection, Connection, Connection]
+  await writer.fill([2, 3], 1)
+  t.is(checkpointer.checkpointSync('truncate').log, 0)
+  await writer.fill([2], 2)
+  const middle = writer.wal.header.clone()
+  await writer.fill([3], 3)
+  // Keeps the log from being started over.
+  const keeping = slow.pager.acquire()
+  t.is(checkpointer.checkpointSync().checkpointed, writer.wal.header.endMark, 'the main file has the second version')
+  t.is(writer.pager.acquirePast(middle), null)
+  const slot = 4
+  slow.wal.index.setReadMark(slot, middle.endMark)
+  t.true(slow.wal.locks.tryRead(slot))
+  writer.attachment.shm.write([new Uint8Array(4).fill(0xff)], END_MARK_OFFSET)
+  t.is(checkpointer.checkpointSync().checkpointed, middle.endMark, 'no further than the mark')
+  t.is(writer.pager.acquirePast(middle), null, 'its page 3 is nowhere any more')
+  slow.wal.locks.releaseRead(slot)
+  slow.pager.release(keeping)
+  for (const connection of connections) connection.close()
+})
