@@ -12,7 +12,7 @@ import { assert } from '../assert.js'
 import { corrupt } from '../errors.js'
 import { READ_MARK_UNUSED, READ_SLOT_COUNT } from '../format/index.js'
 import type { Synchronous } from '../units.js'
-import { type FrameNumber, frameNumber, pageNumber } from '../units.js'
+import { type FrameNumber, frameNumber, type PageNumber, pageNumber } from '../units.js'
 import { type Blocking, type BlockingStep, datasyncStep, waitFor } from '../vfs/index.js'
 import { IndexHeader } from './index-header.js'
 import { MAIN_FILE_SLOT } from './read-mark.js'
@@ -22,11 +22,14 @@ import type { Wal } from './wal.js'
 const WRITE_SIZE_BYTES = 1 << 18
 /** Bytes copied before the event loop gets a turn. */
 const BYTES_PER_TURN = 1 << 19
-/**
- * Frames looked at before the event loop gets a turn. Of a log that has grown for many minutes few may still be in memory, and each
- * is a read of the disk then.
- */
+/** Frames looked at before the event loop gets a turn: each may be a read of the disk, or only of the wal-index. */
 const FRAMES_PER_TURN = 256
+const INDEXED_FRAMES_PER_TURN = 8192
+/**
+ * Past so many frames to look through, those that are not copied are not looked at in the log itself: of one that has grown for many
+ * minutes most are in memory no more, and reading all of it takes minutes.
+ */
+const FRAMES_READ_MAX = 1 << 16
 /** A publishing writer is between its two header copies for well under a microsecond. */
 const HEADER_ATTEMPTS = 1000
 
@@ -188,22 +191,36 @@ function* newestFrames(
   { start, safe }: CopyRange,
 ): Blocking<PageFrame[]> {
   const newest = new Map<number, FrameNumber>()
+  const isRead = endMark - start <= FRAMES_READ_MAX
+  const framesPerTurn = isRead ? FRAMES_PER_TURN : INDEXED_FRAMES_PER_TURN
   for (let frame = start + 1; frame <= safe; frame++) {
-    if (frame % FRAMES_PER_TURN === 0) yield turnStep(wal)
+    if (frame % framesPerTurn === 0) yield turnStep(wal)
     const page = wal.index.pageOfFrame(frameNumber(frame))
     // Each of them, not only the newest: a wrong page number hides the newest frame of the right one.
-    wal.log.checkPage(frameNumber(frame), page, wal.pageSize)
+    checkFrame(wal, frameNumber(frame), page, isRead)
     // Pages past the end were cut off by a later commit of this log.
     if (page <= pageCount) newest.set(page, frameNumber(frame))
   }
   for (let frame = safe + 1; frame <= endMark; frame++) {
-    if (frame % FRAMES_PER_TURN === 0) yield turnStep(wal)
+    if (frame % framesPerTurn === 0) yield turnStep(wal)
     const page = wal.index.pageOfFrame(frameNumber(frame))
     // Only of those that make a difference: a wrong page number would keep a page from being copied.
-    if (newest.delete(page)) wal.log.checkPage(frameNumber(frame), page, wal.pageSize)
+    if (newest.delete(page)) checkFrame(wal, frameNumber(frame), page, isRead)
   }
   const frames = Array.from(newest, ([page, frame]) => ({ page, frame }))
   return frames.sort((a, b) => a.page - b.page)
+}
+
+/**
+ * By the header of the frame, or by the hash alone, which says the same unless both halves of the wal-index were damaged alike.
+ * @throws ENDMARK_CORRUPT
+ */
+function checkFrame({ index, log, pageSize }: Wal, frame: FrameNumber, page: PageNumber, isRead: boolean): void {
+  if (isRead) log.checkPage(frame, page, pageSize)
+  else if (!index.isInHash(frame, page)) {
+    const what = `the hash does not lead from page ${page} to frame ${frame}: the wal-index is damaged`
+    throw corrupt({ file: index.file.path, page, what })
+  }
 }
 
 /** How many of the frames from `from` belong to neighbouring pages, at most `max`. */
