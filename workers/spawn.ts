@@ -31,6 +31,8 @@ export interface StartWriterOptions {
 /** Command line of the writer process: these as JSON. */
 export interface WriterSettings {
   readonly path: string
+  /** Whether the database is created if it is missing. Default true. */
+  readonly create?: boolean
   readonly idleExitMs: number
   readonly autoCheckpoint?: number
   readonly walLimit?: number
@@ -75,21 +77,23 @@ export function startWriterProcess(path: string, options: StartWriterOptions = {
   })
 }
 
-/** The same for somebody who does not wait: it keeps nobody's process alive, and failing means that nobody serves. */
+/**
+ * The same for somebody who has the database open and does not wait: it keeps nobody's process alive, and failing means that nobody
+ * serves. A database that was closed and removed before the process comes to open it is not made anew.
+ */
 export function spawnWriter(path: string, options: StartWriterOptions = {}): void {
-  const child = launch(path, options)
+  const child = launch(path, { ...options, create: false })
   // Without a listener a failure to start would be thrown.
   child.once('error', () => {})
   child.unref()
   child.channel?.unref()
 }
 
-function launch(
-  path: string,
-  { idleExitMs = IDLE_EXIT_MS, autoCheckpoint, walLimit, snapshotTimeout, logFile }: StartWriterOptions,
-) {
+function launch(path: string, options: StartWriterOptions & Pick<WriterSettings, 'create'>) {
+  const { create = true, idleExitMs = IDLE_EXIT_MS, autoCheckpoint, walLimit, snapshotTimeout, logFile } = options
   const settings: WriterSettings = {
     path: resolvePath(path),
+    create,
     idleExitMs,
     ...(autoCheckpoint === undefined ? {} : { autoCheckpoint }),
     // JSON has no infinity: that is the default.

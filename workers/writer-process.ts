@@ -23,6 +23,8 @@ import { AUTO_CHECKPOINT_FRAMES } from '../src/limits.js'
 import { CheckpointerProcess } from './checkpointer-process.js'
 
 export interface WriterProcessOptions {
+  /** Create the database if it is missing. Default true. */
+  readonly create?: boolean | undefined
   /** Ends after so long without a client; 0 = never. */
   readonly idleExitMs?: number
   /** Frames between two checkpoints. */
@@ -109,9 +111,9 @@ export class WriterProcess {
    *   socket throws
    */
   static async start(path: string, options: WriterProcessOptions): Promise<WriterProcess> {
-    const { autoCheckpoint = AUTO_CHECKPOINT_FRAMES, idleExitMs = 0, log } = options
+    const { create = true, autoCheckpoint = AUTO_CHECKPOINT_FRAMES, idleExitMs = 0, log } = options
     const { walLimit = Number.POSITIVE_INFINITY, snapshotTimeout = Number.POSITIVE_INFINITY } = options
-    const db = await open(path, { writer: 'inline', autoCheckpoint, walLimit, snapshotTimeout })
+    const db = await open(path, { create, writer: 'inline', autoCheckpoint, walLimit, snapshotTimeout })
     try {
       // Lost before `writer` is there to be told: the role alone says so, and is asked below.
       let writer: WriterProcess | null = null

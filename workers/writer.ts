@@ -13,7 +13,7 @@ function tell(message: FromWriter): void {
   if (process.connected) process.send!(message, () => process.connected && process.disconnect())
 }
 
-const { path, idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, logFile } = JSON.parse(
+const { path, create, idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, logFile } = JSON.parse(
   process.argv[2] ?? '{}',
 ) as WriterSettings
 
@@ -27,7 +27,7 @@ function log(entry: LogEntry): void {
 }
 
 try {
-  const writer = await WriterProcess.start(path, { idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, log })
+  const writer = await WriterProcess.start(path, { create, idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, log })
   stopOnSignals(writer)
   // The terminal that it was started from is closed: no reason for it to go.
   process.on('SIGHUP', () => {})

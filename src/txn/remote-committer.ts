@@ -332,8 +332,7 @@ export class RemoteCommitter implements Committer {
 
   /** It needs no commit; but a run that did not see what was called before it does not count. */
   #finish(commit: PendingCommit, settlement: Settlement): void {
-    let after = this.#early.at(-1)?.after ?? 0
-    for (const sent of this.#sent.all()) if (sent.ticket < commit.ticket) after = Math.max(after, sent.number)
+    const after = Math.max(this.#early.at(-1)?.after ?? 0, this.#sent.lastNumberBefore(commit.ticket))
     if (after === 0) {
       settle(commit, settlement)
       return

@@ -53,17 +53,27 @@ export class SentCommits {
     this.#empty(this.#firstNumber + this.#size - 1)
   }
 
-  /** In the order of their numbers. */
-  all(): PendingCommit[] {
-    return Array.from({ length: this.#size }, (_, index) => this.#at(this.#firstNumber + index)!)
+  /**
+   * The last number of one that was called before this ticket; 0 if there is none. Looked for from the end, where it nearly always
+   * is: a caller with thousands of requests under way may ask for each of its functions.
+   */
+  lastNumberBefore(ticket: number): number {
+    for (let number = this.#firstNumber + this.#size - 1; number >= this.#firstNumber; number--) {
+      if (this.#at(number)!.ticket < ticket) return number
+    }
+    return 0
   }
 
-  /** Forgets all of them. @returns them */
+  /** Forgets all of them. @returns them, in the order of their numbers */
   takeAll(): PendingCommit[] {
-    const all = this.all()
+    const all = this.#all()
     this.#ring.fill(null)
     this.#size = 0
     return all
+  }
+
+  #all(): PendingCommit[] {
+    return Array.from({ length: this.#size }, (_, index) => this.#at(this.#firstNumber + index)!)
   }
 
   #at(number: number): PendingCommit | null {
@@ -77,7 +87,7 @@ export class SentCommits {
   }
 
   #grow(): void {
-    const all = this.all()
+    const all = this.#all()
     this.#ring = new Array(this.#ring.length * 2).fill(null)
     for (let index = 0; index < all.length; index++) {
       this.#ring[(this.#firstNumber + index) & (this.#ring.length - 1)] = all[index]!

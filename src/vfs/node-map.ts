@@ -3,7 +3,7 @@
  * its maps are unmapped by the garbage collector itself, also when a worker thread ends. `koffi` calls
  * `mmap(2)` directly and serves where mmap-io cannot: not built for this Node, or numbers past its 31 bits.
  *
- * Each provider is loaded by the first map that needs it. Both return an array at the very start of an
+ * Each provider is loaded by the first map of its thread that needs it. Both return an array at the very start of an
  * ArrayBuffer of its own, so that an `Int32Array` for `Atomics` can be laid over the same memory, and both
  * unmap only when neither the buffer nor any view of it can be reached any more.
  *
@@ -36,10 +36,16 @@ const LOADERS: { readonly [name in MapProviderName]: () => MapProvider } = {
   koffi: loadKoffiMaps,
 }
 
+/**
+ * Providers that this thread has loaded, for good: maps outlive whoever made them, and what unmaps them must still be there when
+ * they are collected.
+ */
+const loadedProviders = new Map<MapProviderName, MapProvider>()
+
 export class NodeMaps {
   readonly #candidates: readonly MapProviderName[]
-  /** What each provider loaded as; an error if it did not. */
-  readonly #loaded = new Map<MapProviderName, MapProvider | Error>()
+  /** Why a provider could not be loaded. */
+  readonly #failures = new Map<MapProviderName, Error>()
 
   /** @param only the one provider to use; both, in order of preference, if not given */
   constructor(only?: MapProviderName) {
@@ -59,15 +65,16 @@ export class NodeMaps {
   }
 
   #load(name: MapProviderName): MapProvider | Error {
-    let provider = this.#loaded.get(name)
-    if (provider === undefined) {
-      try {
-        provider = keptAlive(LOADERS[name])
-      } catch (error) {
-        provider = error instanceof Error ? error : new Error(String(error))
-      }
-      this.#loaded.set(name, provider)
+    const known = loadedProviders.get(name) ?? this.#failures.get(name)
+    if (known !== undefined) return known
+    try {
+      const provider = keptAlive(LOADERS[name])
+      loadedProviders.set(name, provider)
+      return provider
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error))
+      this.#failures.set(name, failure)
+      return failure
     }
-    return provider
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The real operating system: Node's file calls, the kernel's locks and maps, its clock and random numbers.
- * Holds no state but the loaded map providers; every Database of a thread may share one.
+ * Holds no state but which map providers could not be loaded; every Database of a thread may share one.
  */
 import { randomInt } from 'node:crypto'
 import {

@@ -196,6 +196,17 @@ for (const mapProvider of loaded) {
     t.true(await collectUntilUnmapped(path))
   })
 
+  test(`${mapProvider}: maps are unmapped, whatever became of the vfs that made them`, async (t) => {
+    const path = join(temporaryFolder(t), `vfs-${mapProvider}`)
+    create(path, BLOCK_SIZE).close()
+    for (let count = 0; count < 20; count++) {
+      const file = nodeVfs({ mapProvider }).open(path, {})
+      for (const writable of [true, false]) file.map(0, BLOCK_SIZE, { writable })
+      file.close()
+    }
+    t.true(await collectUntilUnmapped(path), `${mappedRanges(path)} maps are left`)
+  })
+
   test(`${mapProvider}: the system's refusal is ENDMARK_IO with its code`, (t) => {
     const path = join(temporaryFolder(t), 'a')
     create(path, BLOCK_SIZE).close()

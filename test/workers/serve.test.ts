@@ -9,7 +9,7 @@ import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { open } from '../../src/index.js'
-import { startWriterProcess } from '../../workers/spawn.js'
+import { spawnWriter, startWriterProcess } from '../../workers/spawn.js'
 import { temporaryPath } from '../support/open-database.js'
 import { integrityCheck } from '../support/referee.js'
 import { isRunning, ServeProcess, startServe } from '../support/serve-process.js'
@@ -134,6 +134,17 @@ test('a detached one is ready when the promise says so, and a failure to start i
   t.true(existsSync(`${path}.log`))
   const error = await t.throwsAsync(startWriterProcess(`${path}/missing/app.db`), { message: /did not start: / })
   t.truthy((error as unknown as { code: string }).code)
+})
+
+test('one that is started for a database which is gone by then makes no new one', async (t) => {
+  const path = temporaryPath(t)
+  spawnWriter(path, { idleExitMs: 300, logFile: `${path}.log` })
+  await until(() => existsSync(`${path}.log`) && readFileSync(`${path}.log`, 'utf8').endsWith('\n'), 'what it says')
+  t.like(JSON.parse(readFileSync(`${path}.log`, 'utf8').split('\n')[0]!), {
+    event: 'failed',
+    code: 'ENDMARK_NOT_FOUND',
+  })
+  t.false(existsSync(path))
 })
 
 test('it steps down when its role is taken away, and closes the database in order', async (t) => {
