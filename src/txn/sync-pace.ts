@@ -14,8 +14,10 @@ const INLINE_SYNC_GUESS_MS = INLINE_SYNC_MAX_MS / 2
  * Weight of the newest measurement in the average, and what it counts for at most: slowly, and no sync for much, as also on a fast
  * disk one in a hundred takes ten times as long as the others, and through the pool all that follow would.
  */
-const SYNC_AVERAGE_WEIGHT = 0.03
+const FAST_AVERAGE_WEIGHT = 0.03
 const SYNC_COUNTED_MAX_MS = 2
+/** Of a disk that was too slow: the first syncs of a log are slower than those that follow, and soon forgotten. */
+const SLOW_AVERAGE_WEIGHT = 0.2
 
 export class SyncPace {
   readonly #vfs: Wal['vfs']
@@ -52,7 +54,8 @@ export class SyncPace {
   measure(durationMs: number): void {
     const average = this.#averageMs
     const countedMs = Math.min(durationMs, SYNC_COUNTED_MAX_MS)
-    this.#averageMs = Number.isFinite(average) ? average + (countedMs - average) * SYNC_AVERAGE_WEIGHT : countedMs
+    const weight = this.isFast ? FAST_AVERAGE_WEIGHT : SLOW_AVERAGE_WEIGHT
+    this.#averageMs = Number.isFinite(average) ? average + (countedMs - average) * weight : countedMs
     if (!this.#isBrief || this.isFast) return
     this.#slowUntilMs = this.#vfs.now() + SLOW_MS
     this.#averageMs = INLINE_SYNC_GUESS_MS

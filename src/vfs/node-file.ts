@@ -196,10 +196,16 @@ export class NodeFile implements VfsFile {
 
   /**
    * A descriptor through which nothing can be written, for maps: of a page that is mapped through one that could, the kernel looks
-   * through the page tables of every process that has it mapped whenever it writes the page to the disk.
+   * through the page tables of every process that has it mapped whenever it writes the page to the disk. Where none can be had (no right
+   * to open the file any more, no descriptor free) the other one does, only more slowly.
    */
   #readOnlyFd(): number {
-    if (this.#readFd === CLOSED) this.#readFd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY)
+    if (this.#readFd !== CLOSED) return this.#readFd
+    try {
+      this.#readFd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDONLY)
+    } catch {
+      return this.#fd
+    }
     return this.#readFd
   }
 

@@ -36,7 +36,7 @@ test('one sync that takes long changes nothing, a disk that is slow is noticed s
   t.true(own.isFast)
   t.true(syncsUntil(own, 50, () => !own.isFast) <= 4)
   t.true(syncsUntil(own, 1, () => own.isFast) === 1000, 'a disk that stays slow stays in the pool')
-  t.true(syncsUntil(own, 0.1, () => own.isFast) < 100)
+  t.true(syncsUntil(own, 0.1, () => own.isFast) <= 20)
 })
 
 test('whoever must be brief hears for two seconds that syncs are slow, and then tries again', (t) => {
