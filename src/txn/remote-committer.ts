@@ -54,6 +54,8 @@ export interface RemoteCommitterParts {
   readonly changed: () => void
 }
 
+/** Requests without an answer, at most: others wait here. Well below what a writer process keeps of one client's outcomes. */
+const SENT_MAX = 1 << 15
 /** So often a function runs on a snapshot before it gets the lock. */
 const CONFLICTS_MAX = 3
 /** The watch looks this often within `timeout`. Turns are counted, not time: a blocked event loop is our own fault. */
@@ -266,14 +268,18 @@ export class RemoteCommitter implements Committer {
   #canForward(): boolean {
     if (this.#held.length + this.#again.length === 0) return false
     if (this.#state === 'remote' && this.#route.prefersDirect() && !this.#parts.commits.isSlow) this.#leaveRemote()
-    return this.#state === 'direct' || this.#state === 'remote'
+    return this.#state === 'direct' || (this.#state === 'remote' && !this.#isFull)
   }
 
-  /** @returns how many went on before the state changed */
+  get #isFull(): boolean {
+    return this.#state === 'remote' && this.#sent.size >= SENT_MAX
+  }
+
+  /** @returns how many went on before the state changed, or too many were without an answer */
   #forwardAll(commits: readonly PendingCommit[]): number {
     const state = this.#state
     let i = 0
-    for (; i < commits.length && this.#state === state; i++) {
+    for (; i < commits.length && this.#state === state && !this.#isFull; i++) {
       const commit = commits[i]!
       if (commit.place === 'settled') continue
       if (state === 'direct') this.#commitDirectly(commit)
@@ -388,7 +394,7 @@ export class RemoteCommitter implements Committer {
     this.#releaseEarly()
     if (this.#state === 'toDirect') {
       if (this.#sent.size === 0) this.#arriveDirect()
-    } else if (this.#again.length > 0) this.#forwardSoon()
+    } else if (this.#again.length + this.#held.length > 0) this.#forwardSoon()
   }
 
   #runAgain(commit: PendingCommit): void {

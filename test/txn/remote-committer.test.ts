@@ -102,6 +102,20 @@ test('writes are committed in the order of their calls, whatever way each of the
   )
 })
 
+test('of very many calls in one turn no more are sent than the writer keeps outcomes of', async (t) => {
+  const { writer, db, numbers } = await setUp(t, { synchronous: 'off' })
+  const link = writer.links[0]!
+  const before = link.sent.length
+  const calls = Array.from({ length: 40_000 }, (_, index) => numbers.delete(index))
+  await Promise.resolve()
+  await Promise.resolve()
+  const sentAtOnce = link.sent.length - before
+  t.is(sentAtOnce, 32_768)
+  t.true((await Promise.all(calls)).every((existed) => !existed))
+  t.is(link.sent.length - before, calls.length)
+  t.is(db.stats().writer.failure, null)
+})
+
 for (const fate of ['loseUnsent', 'loseQueued', 'loseAnswer', 'loseLate'] as const) {
   test(`what was under way when the link broke (${fate}) is committed once, in order, and commits go on`, async (t) => {
     const { path, writer, db, numbers } = await setUp(t)
