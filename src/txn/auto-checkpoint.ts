@@ -10,7 +10,7 @@
  */
 import { LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
-import { runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
+import { cutLog, runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
 import { CheckpointPasses } from './checkpoint-passes.js'
 import { LogShrink } from './log-shrink.js'
 
@@ -36,6 +36,7 @@ export class AutoCheckpoint {
   readonly #shrink: LogShrink
   #stopLooking: (() => void) | null = null
   #isStopped = false
+  readonly #isGoingOn = (): boolean => !this.#isStopped
   #running: Promise<void> | null = null
   /** End mark at the last attempt in this generation of the log. */
   #attemptedAt = 0
@@ -48,7 +49,7 @@ export class AutoCheckpoint {
     this.#options = options
     const { frames, synchronous } = options
     this.#passes = new CheckpointPasses(wal, { synchronous, overtakenFrames: frames * LOG_OVERTAKEN_FACTOR })
-    this.#shrink = new LogShrink(wal, { frames, synchronous, afterMs: SHRINK_AFTER_MS })
+    this.#shrink = new LogShrink(wal, { frames, afterMs: SHRINK_AFTER_MS })
   }
 
   /** Why the last checkpoint failed, or null. */
@@ -97,7 +98,8 @@ export class AutoCheckpoint {
 
   #runSync(): void {
     try {
-      if (runSync(this.#passes.first()) !== 'done') runSync(this.#passes.last())
+      if (runSync(this.#passes.first()) !== 'done' && runSync(this.#passes.last()))
+        runSync(cutLog(this.#wal, this.#isGoingOn))
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -107,7 +109,13 @@ export class AutoCheckpoint {
   async #runAsync(): Promise<void> {
     try {
       const result = await runAsync(this.#passes.first())
-      if (result !== 'done') await this.#options.betweenBatches(() => this.#runLastPass())
+      if (result !== 'done') {
+        let isToBeCut = false
+        await this.#options.betweenBatches(async () => {
+          isToBeCut = await this.#runLastPass()
+        })
+        if (isToBeCut) await runAsync(cutLog(this.#wal, this.#isGoingOn))
+      }
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -124,7 +132,8 @@ export class AutoCheckpoint {
     this.#cancelLastPass?.()
   }
 
-  async #runLastPass(): Promise<void> {
+  /** @returns whether the log should be cut */
+  async #runLastPass(): Promise<boolean> {
     const { done, cancel } = runCancellable(this.#passes.last())
     let isCancelled = false
     this.#cancelLastPass = () => {
@@ -133,7 +142,7 @@ export class AutoCheckpoint {
       cancel()
     }
     try {
-      await done
+      return (await done) ?? false
     } catch (error) {
       // It may have been the sync of the log, which nobody is waiting for any more.
       throw isCancelled ? this.#wal.fail(error) : error
@@ -172,7 +181,7 @@ export class AutoCheckpoint {
 
   async #cutLog(): Promise<void> {
     try {
-      await this.#options.betweenBatches(() => runAsync(this.#shrink.cut()))
+      await runAsync(cutLog(this.#wal, this.#isGoingOn))
     } catch (error) {
       this.#failure = error
     } finally {

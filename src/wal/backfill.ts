@@ -124,7 +124,7 @@ function setMainSize(wal: Wal, pageCount: number): void {
 }
 
 /** Lets the event loop turn; in a blocking run there is nothing to let by. */
-const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
+export const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
 
 interface CopyRange {
   readonly start: FrameNumber
