@@ -20,7 +20,7 @@ import {
   type WalHeader,
 } from '../format/index.js'
 import { type FrameNumber, NO_FRAME, type PageNumber } from '../units.js'
-import { type Blocking, datasyncStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
+import { type Blocking, type BlockingStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
 
 export class WalFile {
   readonly file: VfsFile
@@ -28,6 +28,10 @@ export class WalFile {
   readonly #vfs: Vfs
   readonly #folder: string
   #isFolderSynced = false
+  /** Syncs under way, a commit's and a checkpoint's, and what the first one that failed has failed with. */
+  readonly #syncs = new Set<Promise<void>>()
+  #syncFailure: { readonly error: unknown } | null = null
+  readonly #syncStep: BlockingStep = { sync: () => this.#syncNow(), async: () => this.#syncBeside() }
 
   constructor(file: VfsFile, vfs: Vfs, folder: string) {
     this.file = file
@@ -113,13 +117,36 @@ export class WalFile {
     return frame === NO_FRAME ? WAL_HEADER_SIZE : frameOffset(frame, pageSize) + WalFile.frameSize(pageSize)
   }
 
-  /** Makes everything written so far durable, and the file's own name with it. */
+  /**
+   * Makes everything written so far durable, and the file's own name with it. The kernel tells a descriptor of a failed write-back
+   * once, in whichever of its syncs comes first; the others succeed, and prove nothing. So each waits for those that are under way, and
+   * fails if one of them has (DUR-3).
+   */
   *sync({ syncInline }: { readonly syncInline: boolean }): Blocking<void> {
     if (!this.#isFolderSynced) {
       this.#vfs.syncDirectory(this.#folder)
       this.#isFolderSynced = true
     }
-    if (syncInline) this.file.datasyncSync()
-    else yield datasyncStep(this.file)
+    if (syncInline) this.#syncNow()
+    else yield this.#syncStep
+    if (this.#syncFailure !== null) throw this.#syncFailure.error
+  }
+
+  #syncNow(): void {
+    try {
+      this.file.datasyncSync()
+    } catch (error) {
+      this.#syncFailure ??= { error }
+    }
+  }
+
+  async #syncBeside(): Promise<void> {
+    const sync = this.file.datasync().catch((error: unknown) => {
+      this.#syncFailure ??= { error }
+    })
+    this.#syncs.add(sync)
+    await sync
+    this.#syncs.delete(sync)
+    if (this.#syncFailure === null && this.#syncs.size > 0) await Promise.all(this.#syncs)
   }
 }
