@@ -10,7 +10,7 @@
  */
 import { LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
-import { cutLog, runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
+import { runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
 import { CheckpointPasses } from './checkpoint-passes.js'
 import { LogShrink } from './log-shrink.js'
 
@@ -36,7 +36,6 @@ export class AutoCheckpoint {
   readonly #shrink: LogShrink
   #stopLooking: (() => void) | null = null
   #isStopped = false
-  readonly #isGoingOn = (): boolean => !this.#isStopped
   #running: Promise<void> | null = null
   /** End mark at the last attempt in this generation of the log. */
   #attemptedAt = 0
@@ -49,7 +48,7 @@ export class AutoCheckpoint {
     this.#options = options
     const { frames, synchronous } = options
     this.#passes = new CheckpointPasses(wal, { synchronous, overtakenFrames: frames * LOG_OVERTAKEN_FACTOR })
-    this.#shrink = new LogShrink(wal, { frames, afterMs: SHRINK_AFTER_MS })
+    this.#shrink = new LogShrink(wal, { frames, synchronous, afterMs: SHRINK_AFTER_MS })
   }
 
   /** Why the last checkpoint failed, or null. */
@@ -98,8 +97,7 @@ export class AutoCheckpoint {
 
   #runSync(): void {
     try {
-      if (runSync(this.#passes.first()) !== 'done' && runSync(this.#passes.last()))
-        runSync(cutLog(this.#wal, this.#isGoingOn))
+      if (runSync(this.#passes.first()) !== 'done') runSync(this.#passes.last())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -109,13 +107,7 @@ export class AutoCheckpoint {
   async #runAsync(): Promise<void> {
     try {
       const result = await runAsync(this.#passes.first())
-      if (result !== 'done') {
-        let isToBeCut = false
-        await this.#options.betweenBatches(async () => {
-          isToBeCut = await this.#runLastPass()
-        })
-        if (isToBeCut) await runAsync(cutLog(this.#wal, this.#isGoingOn))
-      }
+      if (result !== 'done') await this.#options.betweenBatches(() => this.#runLastPass())
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -132,8 +124,7 @@ export class AutoCheckpoint {
     this.#cancelLastPass?.()
   }
 
-  /** @returns whether the log should be cut */
-  async #runLastPass(): Promise<boolean> {
+  async #runLastPass(): Promise<void> {
     const { done, cancel } = runCancellable(this.#passes.last())
     let isCancelled = false
     this.#cancelLastPass = () => {
@@ -142,7 +133,7 @@ export class AutoCheckpoint {
       cancel()
     }
     try {
-      return (await done) ?? false
+      await done
     } catch (error) {
       // It may have been the sync of the log, which nobody is waiting for any more.
       throw isCancelled ? this.#wal.fail(error) : error
@@ -181,7 +172,7 @@ export class AutoCheckpoint {
 
   async #cutLog(): Promise<void> {
     try {
-      await runAsync(cutLog(this.#wal, this.#isGoingOn))
+      await this.#options.betweenBatches(() => runAsync(this.#shrink.cut()))
     } catch (error) {
       this.#failure = error
     } finally {

@@ -13,7 +13,7 @@
  */
 import { assert } from '../assert.js'
 import type { Synchronous } from '../units.js'
-import { cutLog, IndexHeader, runAsync, type Wal } from '../wal/index.js'
+import { IndexHeader, runAsync, type Wal } from '../wal/index.js'
 import { CheckpointPasses, type PassResult } from './checkpoint-passes.js'
 import { LogShrink } from './log-shrink.js'
 
@@ -69,7 +69,6 @@ export class BackgroundCheckpoint {
   readonly #pace: CheckpointPace
   readonly #passes: CheckpointPasses
   readonly #stopping = new AbortController()
-  readonly #isGoingOn = (): boolean => !this.#stopping.signal.aborted
   /** The header of the last look. */
   readonly #seen = new IndexHeader()
   #isRequested = false
@@ -90,7 +89,7 @@ export class BackgroundCheckpoint {
     const { overtakenFactor, sliceBytes, shrinkAfterMs } = this.#pace
     assert(frames > 0, 'a checkpointer without a threshold')
     this.#passes = new CheckpointPasses(wal, { synchronous, sliceBytes, overtakenFrames: frames * overtakenFactor })
-    this.#shrink = new LogShrink(wal, { frames, afterMs: shrinkAfterMs })
+    this.#shrink = new LogShrink(wal, { frames, synchronous, afterMs: shrinkAfterMs })
   }
 
   /** Somebody thinks that a checkpoint is due. */
@@ -131,7 +130,7 @@ export class BackgroundCheckpoint {
     const isNew = await this.#look(nowMs)
     this.#lookMs = isNew ? LOOK_MIN_MS : Math.min(this.#lookMs * 2, LOOK_MAX_MS)
     if (this.#isDue(nowMs)) await this.#checkpoint(nowMs)
-    if (this.#shrink.isDue(nowMs)) await runAsync(cutLog(this.#wal, this.#isGoingOn))
+    if (this.#shrink.isDue(nowMs)) await this.#cutLog()
   }
 
   /** @returns whether something was published since the last look */
@@ -170,13 +169,7 @@ export class BackgroundCheckpoint {
     this.#waitingSinceMs = startMs
     let result = await runAsync(this.#passes.first())
     if (result === 'overtaken') result = await this.#catchUp()
-    if (result !== 'done') {
-      let isToBeCut = false
-      await this.#options.keepWritersOut(async () => {
-        isToBeCut = await runAsync(this.#passes.last())
-      })
-      if (isToBeCut) await runAsync(cutLog(this.#wal, this.#isGoingOn))
-    }
+    if (result !== 'done') await this.#options.keepWritersOut(() => runAsync(this.#passes.last()))
     this.#options.made()
     const endMs = vfs.now()
     this.#restUntilMs = endMs + (endMs - startMs) * this.#pace.restFactor
@@ -198,6 +191,11 @@ export class BackgroundCheckpoint {
       slowWritersDown(false)
     }
     return result
+  }
+
+  async #cutLog(): Promise<void> {
+    await runAsync(this.#passes.first())
+    await this.#options.keepWritersOut(() => runAsync(this.#shrink.cut()))
   }
 
   async #sleep(): Promise<void> {

@@ -72,27 +72,23 @@ export class CheckpointPasses {
   /**
    * Copies the rest while writers wait. In a log that readers have kept long it waits for readers as well, since short ones that overlap
    * without end would keep the log from ever being started over; a long one is met again only when the log has doubled.
-   * @returns whether the log has been started over in a file that is very long, and should be cut (`cutLog`)
    */
-  *last(): Blocking<boolean> {
+  *last(): Blocking<void> {
     const wal = this.#wal
     const { synchronous } = this.#options
     const { timeoutMs } = wal
     const isVeryLong = this.isVeryLong(wal.header.endMark)
     if (wal.header.endMark < this.#crowdedAt) {
-      const mode = isVeryLong ? 'truncate' : 'full'
-      const { busy } = yield* checkpoint(wal, { mode, synchronous, timeoutMs, readerTimeoutMs: 0, leavesFile: true })
-      return isVeryLong && !busy
+      yield* checkpoint(wal, { mode: isVeryLong ? 'truncate' : 'full', synchronous, timeoutMs, readerTimeoutMs: 0 })
+      return
     }
     const { busy, log } = yield* checkpoint(wal, {
       mode: isVeryLong ? 'truncate' : 'restart',
       synchronous,
       timeoutMs,
       readerTimeoutMs: READER_WAIT_MS,
-      leavesFile: true,
     })
     this.#crowdedAt = busy ? Math.max(log, this.#crowdedAt) * 2 : this.#crowdedFrames()
-    return isVeryLong && !busy
   }
 
   /** Whether a log that ends there should be cut once nobody needs it. */

@@ -5,19 +5,23 @@
  * A restarted log is overwritten in place, and syncing that is twice as fast as syncing what appends. So the file keeps a
  * useful length, and nothing is cut while it may be needed again soon.
  *
- * When that is, is told here; `cutLog` does it.
+ * Locks: those of a truncating checkpoint. It waits for no reader: then the file is cut another time.
  */
-import type { Wal } from '../wal/index.js'
+import type { Synchronous } from '../units.js'
+import { type Blocking, checkpoint, type Wal } from '../wal/index.js'
 
 export interface LogShrinkOptions {
   /** A log of so many frames, between two checkpoints, is nothing unusual. */
   readonly frames: number
+  readonly synchronous: Synchronous
   /** Length of a window. */
   readonly afterMs: number
 }
 
 /** A log file is cut only if it is longer than this times what was needed of it; below, its length is of use. */
 const SHRINK_FACTOR = 4
+/** For as long as a writer has to make way for cutting the log; else another time. */
+const SHRINK_WAIT_MS = 100
 
 export class LogShrink {
   readonly #wal: Wal
@@ -51,6 +55,13 @@ export class LogShrink {
     this.#peakBefore = this.#peakFrames
     this.#peakFrames = this.#wal.header.endMark
     return this.#isLongerThan(needed)
+  }
+
+  /** Cuts it, with writers kept out for the moment that this takes. */
+  *cut(): Blocking<void> {
+    const { synchronous } = this.#options
+    const modes = { mode: 'truncate', synchronous, timeoutMs: SHRINK_WAIT_MS, readerTimeoutMs: 0 } as const
+    yield* checkpoint(this.#wal, modes)
   }
 
   #isLongerThan(frames: number): boolean {

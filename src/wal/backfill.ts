@@ -124,7 +124,7 @@ function setMainSize(wal: Wal, pageCount: number): void {
 }
 
 /** Lets the event loop turn; in a blocking run there is nothing to let by. */
-export const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
+const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
 
 interface CopyRange {
   readonly start: FrameNumber

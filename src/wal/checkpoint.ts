@@ -11,7 +11,6 @@ import type { Synchronous } from '../units.js'
 import { NO_FRAME } from '../units.js'
 import type { Blocking } from '../vfs/index.js'
 import { type BackfillOptions, backfill, tryFor } from './backfill.js'
-import { cutEmptyLog } from './log-cut.js'
 import { publishEmptyLog, withLogSlots } from './log-restart.js'
 import type { Wal } from './wal.js'
 
@@ -26,8 +25,6 @@ export interface CheckpointOptions {
   readonly readerTimeoutMs?: number
   /** Sync the main file in slices of so many bytes: longer in all, and easier on those who commit meanwhile. */
   readonly sliceBytes?: number | undefined
-  /** In mode truncate: the log is started over, and whoever asks for it cuts the file (log-cut.ts) while others write again. */
-  readonly leavesFile?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -43,7 +40,7 @@ export interface CheckpointResult {
 
 export function* checkpoint(wal: Wal, options: CheckpointOptions): Blocking<CheckpointResult> {
   const { locks } = wal
-  const { mode, synchronous, signal, timeoutMs, sliceBytes, readerTimeoutMs = timeoutMs, leavesFile = false } = options
+  const { mode, synchronous, signal, timeoutMs, sliceBytes, readerTimeoutMs = timeoutMs } = options
   // One deadline for all the locks: while it waits for readers, the checkpoint keeps writers waiting.
   const nowMs = wal.vfs.now()
   const deadlineMs = mode === 'passive' ? nowMs : nowMs + timeoutMs
@@ -57,7 +54,7 @@ export function* checkpoint(wal: Wal, options: CheckpointOptions): Blocking<Chec
     }
     try {
       const deadlineMs = Math.min(waiting.deadlineMs, wal.vfs.now() + readerTimeoutMs)
-      return yield* complete(wal, { mode, leavesFile }, { ...waiting, deadlineMs })
+      return yield* complete(wal, mode, { ...waiting, deadlineMs })
     } finally {
       locks.releaseExclusive('WRITE')
     }
@@ -77,7 +74,7 @@ function* passive(wal: Wal, options: BackfillOptions): Blocking<CheckpointResult
 /** @requires lock CKPT and WRITE, with `wal.header` up to date: the log does not grow meanwhile */
 function* complete(
   wal: Wal,
-  { mode, leavesFile }: { readonly mode: Exclude<CheckpointMode, 'passive'>; readonly leavesFile: boolean },
+  mode: Exclude<CheckpointMode, 'passive'>,
   options: BackfillOptions,
 ): Blocking<CheckpointResult> {
   const header = wal.header.clone()
@@ -87,12 +84,10 @@ function* complete(
   if (wal.index.backfill < endMark) return result(wal, endMark, true)
   if (mode === 'full') return result(wal, endMark, false)
   const emptyLog = () => {
-    if (mode === 'truncate') publishEmptyLog(wal)
+    if (mode === 'truncate') truncateLog(wal)
     return true
   }
   const isAlone = yield* tryFor(wal, () => withLogSlots(wal, emptyLog), options)
-  // Not before: a reader that comes now finds an empty log, not a missing one.
-  if (mode === 'truncate' && isAlone && !leavesFile) yield* cutEmptyLog(wal)
   return result(wal, mode === 'truncate' && isAlone ? NO_FRAME : endMark, !isAlone)
 }
 
@@ -104,6 +99,12 @@ export function* backfillAll(wal: Wal, synchronous: Synchronous): Blocking<boole
   const { log, checkpointed } = yield* checkpoint(wal, { mode: 'passive', synchronous, timeoutMs: 0 })
   // Compared as it stands there: the report leaves out what a damaged wal-index counts past the end.
   return log >= 0 && checkpointed === log && wal.index.backfill === log
+}
+
+/** Starts a new generation before cutting the file: a reader that comes now finds an empty log, not a missing one. */
+function truncateLog(wal: Wal): void {
+  publishEmptyLog(wal)
+  wal.log.file.truncate(0)
 }
 
 /**

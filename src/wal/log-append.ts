@@ -62,8 +62,6 @@ const BUFFER_SIZE_BYTES = 1 << 20
  * one that has to allocate it, and zeros are no frame.
  */
 const GROWTH_SIZE_BYTES = 1 << 16
-/** The length of the file is asked for after so much at the latest. */
-const BELIEVED_SIZE_BYTES = 1 << 20
 
 export class LogAppender {
   readonly #wal: Wal
@@ -74,7 +72,7 @@ export class LogAppender {
   #turn: 0 | 1 = 0
   /** Kept from batch to batch, as it remembers the buffer. */
   #sums = new WalChecksum(isNativeBigEndian)
-  /** So far the log file reaches at least, as when it was last asked for; believed for a while only, since it may have been cut. */
+  /** Length of the log as it was when it was last asked for; it may have been cut since. */
   #knownSize = 0
 
   constructor(wal: Wal) {
@@ -188,7 +186,6 @@ export class LogAppender {
   /** Writes the header of a new generation with the salts that were published for it. */
   *#startLog(header: IndexHeader, synchronous: Synchronous): Blocking<void> {
     const wal = this.#wal
-    this.#knownSize = 0
     // SQLite publishes zeros for a log that never had a frame, and draws the salts when it writes the first.
     const isUnsalted = header.salt1 === 0 && header.salt2 === 0
     const salt1 = isUnsalted ? wal.vfs.random32() : header.salt1
@@ -241,10 +238,9 @@ export class LogAppender {
     const { log, pageSize } = this.#wal
     const end = WalFile.sizeUpTo(frame, pageSize)
     if (end < this.#knownSize) return
-    const size = log.file.size()
-    this.#knownSize = Math.min(size, end + BELIEVED_SIZE_BYTES)
+    this.#knownSize = log.file.size()
     const missing = Math.ceil(end / GROWTH_SIZE_BYTES) * GROWTH_SIZE_BYTES - end
-    if (end < size || missing === 0) return
+    if (end < this.#knownSize || missing === 0) return
     try {
       log.file.write([new Uint8Array(missing)], end)
       this.#knownSize = end + missing
