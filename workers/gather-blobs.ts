@@ -34,7 +34,7 @@ function visitBlobs(
   values: unknown[],
   visit: (holder: Record<PropertyKey, unknown>, key: PropertyKey, blob: Uint8Array) => void,
 ): void {
-  // An array is written to like any other object here.
+  // Cast, as to its type an array has no other keys than numbers: it is written to like any other object here.
   const list = values as unknown as Record<PropertyKey, unknown>
   for (let i = 0; i < values.length; i++) {
     const value = values[i]

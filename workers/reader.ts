@@ -35,7 +35,7 @@ export default async function read(task: ReadTask): Promise<unknown> {
   try {
     const { value, buffers } = await perform(task)
     const answer: ReaderAnswer = { value }
-    // The two symbols are how piscina asks for a value and what to transfer with it: its types demand more of `move` than it uses.
+    // Cast, as piscina's types demand more of `move` than it uses: the two symbols are how it asks for a value and what to transfer.
     return buffers.length === 0 ? answer : move({ [transferableSymbol]: buffers, [valueSymbol]: answer } as never)
   } catch (error) {
     const answer: ReaderAnswer = { thrown: toThrownThing(error) }

@@ -52,6 +52,7 @@ export class BlobSource {
 
   #turnTo(bytes: Uint8Array): void {
     this.#bytes = bytes
+    // Cast, as the types allow a shared buffer, which pages, maps and the pool are not.
     this.#buffer = bytes.buffer as ArrayBuffer
     this.#offset = bytes.byteOffset
   }
