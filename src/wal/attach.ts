@@ -259,15 +259,19 @@ function* attachIndex(files: OpenFiles, options: AttachOptions): Blocking<Attach
   const { path, folder, header, main, mainLock, log } = files
   const { vfs, timeoutMs } = options
   const shm = vfs.open(`${path}-shm`, { create: true, mode: main.mode() })
+  let checkpointFile: VfsFile | null = null
   try {
     const locks = new WalLocks(shm)
     yield* waitFor(() => tryJoinIndex(shm, locks), waitOptions(options, `the dead-man switch of ${path}`))
     const index = new WalIndex(shm)
-    const walFile = new WalFile(log, vfs, folder)
+    // Now, not with the first checkpoint: a descriptor is not told of what failed before it was opened.
+    checkpointFile = vfs.open(log.path, {})
+    const walFile = new WalFile(log, vfs, folder, checkpointFile)
     const wal = new Wal({ vfs, main, log: walFile, index, locks, pageSize: header.pageSize, timeoutMs })
     yield* wal.refresh()
     return { path, folder, header, wal, mainLock, shm, readOnly: options.readOnly }
   } catch (error) {
+    checkpointFile?.close()
     shm.close()
     throw error
   }
@@ -298,7 +302,7 @@ export function detach(attachment: Attachment, synchronous: Synchronous): unknow
   }
   // The -shm first: its locks must be gone before the main file lets newcomers in.
   shm.close()
-  wal.log.file.close()
+  wal.log.close()
   mainLock.release()
   wal.main.close()
   return failure

@@ -59,7 +59,7 @@ export function* backfill(wal: Wal, header: IndexHeader, options: BackfillOption
     // Never lower: a recovery has written down the worst, as it cannot know what was copied before (SNAP-6).
     if (safe > index.backfillAttempted) index.backfillAttempted = safe
     const isSynced = options.synchronous !== 'off' || wal.hasDurableCommits
-    if (isSynced) yield* wal.syncLog()
+    if (isSynced) yield* wal.syncLog({ forCheckpoint: true })
     yield* copyFrames(wal, header, { start, safe, sliceBytes: isSynced ? options.sliceBytes : undefined })
     if (isLiveEndMark(wal, safe)) setMainSize(wal, header.pageCount)
     if (isSynced) yield datasyncStep(wal.main)

@@ -20,7 +20,13 @@ import {
   type WalHeader,
 } from '../format/index.js'
 import { type FrameNumber, NO_FRAME, type PageNumber } from '../units.js'
-import { type Blocking, type BlockingStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
+import { type Blocking, datasyncStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
+
+export interface LogSync {
+  /** Block the calling thread, also in an asynchronous run. */
+  readonly syncInline: boolean
+  readonly forCheckpoint: boolean
+}
 
 export class WalFile {
   readonly file: VfsFile
@@ -28,13 +34,12 @@ export class WalFile {
   readonly #vfs: Vfs
   readonly #folder: string
   #isFolderSynced = false
-  /** Syncs under way, a commit's and a checkpoint's, and what the first one that failed has failed with. */
-  readonly #syncs = new Set<Promise<void>>()
-  #syncFailure: { readonly error: unknown } | null = null
-  readonly #syncStep: BlockingStep = { sync: () => this.#syncNow(), async: () => this.#syncBeside() }
+  readonly #checkpointFile: VfsFile
 
-  constructor(file: VfsFile, vfs: Vfs, folder: string) {
+  /** @param checkpointFile the same file by another descriptor, open as long; without one no checkpoint may be made */
+  constructor(file: VfsFile, vfs: Vfs, folder: string, checkpointFile = file) {
     this.file = file
+    this.#checkpointFile = checkpointFile
     this.windows = new MapWindows(file)
     this.#vfs = vfs
     this.#folder = folder
@@ -118,35 +123,22 @@ export class WalFile {
   }
 
   /**
-   * Makes everything written so far durable, and the file's own name with it. The kernel tells a descriptor of a failed write-back
-   * once, in whichever of its syncs comes first; the others succeed, and prove nothing. So each waits for those that are under way, and
-   * fails if one of them has (DUR-3).
+   * Makes everything written so far durable, and the file's own name with it. A descriptor is told once of a failed write-back,
+   * whichever of its syncs asks first; so a checkpoint, which may sync while a commit does, has one of its own: else one of the two
+   * would succeed without having saved anything (DUR-3).
    */
-  *sync({ syncInline }: { readonly syncInline: boolean }): Blocking<void> {
+  *sync({ syncInline, forCheckpoint }: LogSync): Blocking<void> {
     if (!this.#isFolderSynced) {
       this.#vfs.syncDirectory(this.#folder)
       this.#isFolderSynced = true
     }
-    if (syncInline) this.#syncNow()
-    else yield this.#syncStep
-    if (this.#syncFailure !== null) throw this.#syncFailure.error
+    const file = forCheckpoint ? this.#checkpointFile : this.file
+    if (syncInline) file.datasyncSync()
+    else yield datasyncStep(file)
   }
 
-  #syncNow(): void {
-    try {
-      this.file.datasyncSync()
-    } catch (error) {
-      this.#syncFailure ??= { error }
-    }
-  }
-
-  async #syncBeside(): Promise<void> {
-    const sync = this.file.datasync().catch((error: unknown) => {
-      this.#syncFailure ??= { error }
-    })
-    this.#syncs.add(sync)
-    await sync
-    this.#syncs.delete(sync)
-    if (this.#syncFailure === null && this.#syncs.size > 0) await Promise.all(this.#syncs)
+  close(): void {
+    this.#checkpointFile.close()
+    this.file.close()
   }
 }

@@ -156,10 +156,10 @@ export class Wal {
   }
 
   /** Makes the log durable; a failure is final for this connection. */
-  *syncLog({ syncInline = false } = {}): Blocking<void> {
+  *syncLog({ syncInline = false, forCheckpoint = false } = {}): Blocking<void> {
     this.assertHealthy()
     try {
-      yield* this.log.sync({ syncInline })
+      yield* this.log.sync({ syncInline, forCheckpoint })
     } catch (error) {
       throw this.fail(error)
     }

@@ -60,7 +60,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a checkpoint copies the log without syncing it',
     invariant: 'WAL-3',
-    edits: [{ file: 'wal/backfill.js', from: 'if (isSynced) yield* wal.syncLog();', to: '' }],
+    edits: [{ file: 'wal/backfill.js', from: 'if (isSynced) yield* wal.syncLog({ forCheckpoint: true });', to: '' }],
   },
   {
     title: 'a checkpoint publishes its backfill without syncing the main file',
