@@ -89,9 +89,15 @@ function* findSafeFrame(wal: Wal, endMark: FrameNumber, options: BackfillOptions
   const { index, locks } = wal
   let safe = endMark
   for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
-    const mark = index.readMark(slot)
-    if (mark >= safe) continue
-    if (yield* tryFor(wal, () => locks.tryReadExclusive(slot), options)) {
+    if (index.readMark(slot) >= safe) continue
+    let isFree = false
+    // Whoever reads without a pause never leaves the slot, but raises its mark.
+    const attempt = () => {
+      isFree = locks.tryReadExclusive(slot)
+      return isFree || index.readMark(slot) >= safe
+    }
+    yield* tryFor(wal, attempt, options)
+    if (isFree) {
       index.setReadMark(slot, slot === 1 ? safe : READ_MARK_UNUSED)
       locks.releaseReadExclusive(slot)
     } else {
