@@ -40,20 +40,7 @@ export class Pager {
 
   /** The newest committed state. The caller gives it back with `release`. */
   acquire(): HeldPages {
-    return this.#readNewest(this.#snapshots.acquire())
-  }
-
-  /** The same without waiting for anything. @returns null if it would have to, or if reads fail as they are to report it */
-  tryAcquire(): HeldPages | null {
-    try {
-      const snapshot = this.#snapshots.tryAcquire()
-      return snapshot === null ? null : this.#readNewest(snapshot)
-    } catch {
-      return null
-    }
-  }
-
-  #readNewest(snapshot: Snapshot): HeldPages {
+    const snapshot = this.#snapshots.acquire()
     if (this.#newest?.snapshot === snapshot) return this.#newest
     try {
       this.#newest = { snapshot, pages: this.#source.reader(snapshot) }

@@ -44,11 +44,6 @@ export function* acquireReadSlot(wal: Wal): Blocking<ReadSlot> {
   }
 }
 
-/** The same without waiting for anything. @returns null if it has to be tried again */
-export function tryReadSlot(wal: Wal): ReadSlot | null {
-  return wal.tryRefresh() ? tryAcquire(wal) : null
-}
-
 /** @returns null if it has to be tried again */
 function tryAcquire(wal: Wal): ReadSlot | null {
   const { index, locks, header } = wal

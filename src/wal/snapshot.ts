@@ -16,7 +16,7 @@ import { type HandedState, Pledge, takeHanded } from './handed-state.js'
 import { IndexHeader } from './index-header.js'
 import { tryRestart } from './log-restart.js'
 import { acquirePastState, isSameState, type StateName, tryKeepGeneration } from './past-state.js'
-import { acquireReadSlot, MAIN_FILE_SLOT, type ReadSlot, tryReadSlot } from './read-mark.js'
+import { acquireReadSlot, MAIN_FILE_SLOT } from './read-mark.js'
 import type { Wal } from './wal.js'
 
 /** One committed state of the database and where its pages are. */
@@ -71,12 +71,6 @@ export class Snapshot implements CommittedState {
 
   get isHeld(): boolean {
     return this.#holders > 0
-  }
-
-  /** Whether there is no later state, nor a read lock that would hold less back: on READ(0) a writer may start the log over. */
-  isUpToDate(): boolean {
-    const { index } = this.#wal
-    return index.isCurrent(this.header) && (this.slot === MAIN_FILE_SLOT || index.backfill < this.endMark)
   }
 
   /**
@@ -136,24 +130,9 @@ export class Snapshots {
 
   /** The newest committed state, held; the caller releases it. */
   acquire(): Snapshot {
-    return this.#holdNewest() ?? this.#begin(runSync(acquireReadSlot(this.#wal)))
-  }
-
-  /** The same without waiting for anything. @returns null if it would have to */
-  tryAcquire(): Snapshot | null {
-    const newest = this.#holdNewest()
-    if (newest !== null) return newest
-    const slot = tryReadSlot(this.#wal)
-    return slot === null ? null : this.#begin(slot)
-  }
-
-  #holdNewest(): Snapshot | null {
     const newest = this.#newest
-    return newest?.isHeld && this.#wal.index.isCurrent(newest.header) ? newest.hold() : null
-  }
-
-  /** A snapshot of `wal.header`, whose read lock is held. */
-  #begin({ slot, backfill }: ReadSlot): Snapshot {
+    if (newest?.isHeld && this.#wal.index.isCurrent(newest.header)) return newest.hold()
+    const { slot, backfill } = runSync(acquireReadSlot(this.#wal))
     try {
       const header = this.#wal.header.clone()
       if (slot === MAIN_FILE_SLOT) this.#startAfter(header)

@@ -73,7 +73,7 @@ export class Wal {
     if (!locks.tryExclusive('WRITE')) return false
     let isReady = false
     try {
-      isReady = (this.tryRefresh() || tryRecover(this, held)) && this.#tryMendBackfill(held)
+      isReady = (this.#tryRefresh() || tryRecover(this, held)) && this.#tryMendBackfill(held)
     } finally {
       if (!isReady) locks.releaseExclusive('WRITE')
     }
@@ -98,8 +98,8 @@ export class Wal {
    * @throws ENDMARK_BUSY if a living writer or another recovery keeps the header unreadable past the timeout
    */
   *refresh(held: { readonly holdsCkpt?: boolean } = {}): Blocking<void> {
-    if (this.tryRefresh()) return
-    const attempt = () => this.tryRefresh() || this.#tryRepair(held)
+    if (this.#tryRefresh()) return
+    const attempt = () => this.#tryRefresh() || this.#tryRepair(held)
     const what = `the header of the wal-index of ${this.main.path}`
     yield* waitFor(attempt, { vfs: this.vfs, timeoutMs: this.timeoutMs, what })
   }
@@ -110,8 +110,7 @@ export class Wal {
     return isReady
   }
 
-  /** Reads the newest header without waiting. @returns whether it could be read, and the wal-index covers it */
-  tryRefresh(): boolean {
+  #tryRefresh(): boolean {
     const { index, header } = this
     if (index.readHeader(header)) {
       if (header.endMark !== NO_FRAME && header.pageSize !== this.pageSize) throw this.otherPageSize(header.pageSize)

@@ -203,11 +203,9 @@ export class Actor {
   /** Takes a snapshot and keeps it, or looks at one that was kept. */
   read(): void {
     const { model, random, snapshotsMax } = this.#world
-    const choice = this.#snapshots.length <= snapshotsMax ? random.below(3) : 0
-    if (choice > 0) {
+    if (this.#snapshots.length <= snapshotsMax && random.below(3) > 0) {
       const since = model.newest
-      const held = choice === 1 ? this.#pager.acquire() : this.#pager.tryAcquire()
-      if (held === null) return
+      const held = this.#pager.acquire()
       const state = stateOf(held.pages)
       model.observe(state, since)
       this.#snapshots.push({ held, state })
