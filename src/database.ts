@@ -236,7 +236,10 @@ export class Database {
       wal,
       this.#pager,
       {
-        beforeBlocking: () => this.#autoCheckpoint.giveWay(),
+        beforeBlocking: () => {
+          this.#autoCheckpoint.giveWay()
+          this.#turn.release()
+        },
         beforeLock: (request) => room.wait(request),
         beforeBatch: () => {
           this.#committer.locked()

@@ -5,6 +5,7 @@
  * through this object also syncs the folder, whoever created the file.
  */
 
+import { assert } from '../assert.js'
 import { corrupt } from '../errors.js'
 import {
   commitFrameFields,
@@ -22,7 +23,7 @@ import {
 import { type FrameNumber, NO_FRAME, type PageNumber } from '../units.js'
 import { type Blocking, datasyncStep, MapWindows, type Vfs, type VfsFile } from '../vfs/index.js'
 
-export interface LogSync {
+interface LogSync {
   /** Block the calling thread, also in an asynchronous run. */
   readonly syncInline: boolean
   readonly forCheckpoint: boolean
@@ -34,10 +35,10 @@ export class WalFile {
   readonly #vfs: Vfs
   readonly #folder: string
   #isFolderSynced = false
-  readonly #checkpointFile: VfsFile
+  readonly #checkpointFile: VfsFile | null
 
-  /** @param checkpointFile the same file by another descriptor, open as long; without one no checkpoint may be made */
-  constructor(file: VfsFile, vfs: Vfs, folder: string, checkpointFile = file) {
+  /** @param checkpointFile the same file by another descriptor, closed with it; without one no checkpoint may be made */
+  constructor(file: VfsFile, vfs: Vfs, folder: string, checkpointFile: VfsFile | null = null) {
     this.file = file
     this.#checkpointFile = checkpointFile
     this.windows = new MapWindows(file)
@@ -133,12 +134,13 @@ export class WalFile {
       this.#isFolderSynced = true
     }
     const file = forCheckpoint ? this.#checkpointFile : this.file
+    assert(file !== null, 'a checkpoint without a descriptor of its own')
     if (syncInline) file.datasyncSync()
     else yield datasyncStep(file)
   }
 
   close(): void {
-    this.#checkpointFile.close()
+    this.#checkpointFile?.close()
     this.file.close()
   }
 }

@@ -3,7 +3,7 @@
  * that means). Order in which one connection takes them, so that nobody waits in a circle (LOCK-1): a
  * checkpoint takes CKPT, then WRITE if its mode needs it, then READ(n); a commit takes WRITE, then CKPT and
  * READ(n) by one try each, never waiting; recovery takes WRITE, then CKPT and RECOVER; a reader holds at most
- * one READ(n) and waits for nothing while it does.
+ * one READ(n), and no read waits while it does.
  */
 import { assert } from '../assert.js'
 import {

@@ -1,18 +1,13 @@
-/** A vfs with one turn of the event loop after the other: they end, and time passes, when the test says so. */
+/** A vfs with one turn of the event loop after the other: they end when the test says so. */
 import { nodeVfs } from '../../src/vfs/index.js'
 import { HookedVfs } from './hooked-vfs.js'
 
 export class TurnVfs extends HookedVfs {
-  nowMs = 0
   /** What the end of this turn calls back. */
   callbacks: (() => void)[] = []
 
   constructor() {
     super(nodeVfs())
-  }
-
-  override now(): number {
-    return this.nowMs
   }
 
   override endOfTurn(callback: () => void): void {
