@@ -34,7 +34,7 @@ export interface OpenOptions {
   cacheLimit?: number
   /**
    * Bytes that a transaction may change in memory; what is more goes to the log before its commit, and is nothing there without
-   * it. At least 64 pages are kept. Default 64 MiB.
+   * it. At least 64 pages are kept, and what is known of each page takes up to as much again. Default 64 MiB.
    */
   dirtyLimit?: number
   /**
