@@ -62,6 +62,8 @@ export class Watcher {
     const position = this.#position
     if (position !== null && this.#wal.index.isCurrent(position.header)) return
     const since = this.#model.newest
+    // Before the header is read: whoever dies from then on may have it counted anew.
+    const deaths = this.#deaths()
     const held = this.#pager.acquire()
     try {
       const newest = stateOf(held)
@@ -72,7 +74,7 @@ export class Watcher {
         position === null || this.#isInDoubt(position, header) ? null : this.#history.follow(header, position.header)
       if (position === null || start === null) {
         if (position !== null) this.counts.vague++
-        this.#position = { header: header.clone(), state: newest, deaths: this.#deaths() }
+        this.#position = { header: header.clone(), state: newest, deaths }
         return
       }
       this.#step(position, start, { header, state: newest })
