@@ -31,6 +31,8 @@ export class ClockVfs extends HookedVfs {
   #passedMs = 0
   readonly #delays = new Set<Delay>()
   readonly #repeated = new Set<Repeated>()
+  /** Called whenever a thread begins to wait. */
+  whileBlocked = (): void => {}
 
   constructor(vfs: Vfs = nodeVfs()) {
     super(vfs)
@@ -58,6 +60,7 @@ export class ClockVfs extends HookedVfs {
   }
 
   override delaySync(milliseconds: number): void {
+    this.whileBlocked()
     this.pass(milliseconds)
   }
 

@@ -1,48 +1,34 @@
-/** A checkpoint that waits for readers, beside one who reads in every turn of its event loop and so never leaves. */
+/** A checkpoint that waits for readers, beside one whose next read begins before the last one ends, so that its slot is never free. */
 import { join } from 'node:path'
 import test from 'ava'
-import { TurnPages } from '../../src/pager/index.js'
 import { checkpoint, runSync } from '../../src/wal/index.js'
 import { ClockVfs } from '../support/clock-vfs.js'
 import { connect } from '../support/connection.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { TurnVfs } from '../support/turn-vfs.js'
-
-/** Something happens whenever somebody waits, and time passes with that. */
-class WaitingVfs extends ClockVfs {
-  whileWaiting = () => {}
-
-  override delaySync(milliseconds: number): void {
-    this.whileWaiting()
-    super.delaySync(milliseconds)
-  }
-}
 
 test('a checkpoint goes on once the reader has moved to the end of the log, and a writer starts that over', (t) => {
   const path = join(temporaryFolder(t), 'app.db')
-  const [vfs, turns] = [new WaitingVfs(), new TurnVfs()]
+  const vfs = new ClockVfs()
   const writer = connect(path, { vfs })
   writer.fillSync([2, 3], 1)
-  const reader = connect(path, { vfs: turns })
+  const reader = connect(path)
   t.teardown(() => reader.vanish())
   t.teardown(() => writer.vanish())
-  const turn = new TurnPages(reader.wal, reader.pager)
+  let held = reader.pager.acquire()
   let readCount = 0
-  const read = () => {
-    turns.endTurn()
-    turn.current()
+  vfs.whileBlocked = () => {
+    reader.pager.release(held)
+    held = reader.pager.acquire()
     readCount++
   }
-  read()
   const before = writer.salts()
   writer.fillSync([2, 3], 2)
-  vfs.whileWaiting = read
   const { busy } = runSync(checkpoint(writer.wal, { mode: 'restart', synchronous: 'full', timeoutMs: 1000 }))
   t.false(busy)
   t.true(readCount > 1)
   t.true(vfs.now() < 100, `${vfs.now()} ms`)
   writer.fillSync([2], 3)
   t.not(writer.salts(), before)
-  read()
+  reader.pager.release(held)
   t.deepEqual(reader.contents(), [3, 2])
 })
