@@ -6,7 +6,15 @@
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
 import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
-import { EndmarkError, invalidArgument, unsupported } from './errors.js'
+import {
+  assertFunction,
+  assertOptions,
+  assertSignal,
+  EndmarkError,
+  invalidArgument,
+  preview,
+  unsupported,
+} from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import {
   type PoolOptions,
@@ -76,6 +84,7 @@ import { type Attachment, detach, type HandedState, ReaderRegistry } from './wal
 
 /** A log this many times longer than `autoCheckpoint` is tended by nobody. */
 const UNTENDED_LOG_FACTOR = 16
+const COMMIT_OPTIONS = ['synchronous', 'signal']
 
 /** What the process of a role may do with its Database beyond the API. */
 export interface CommitControl {
@@ -327,6 +336,7 @@ export class Database {
    * @throws (rejects) ENDMARK_NOT_FOUND; ENDMARK_UNSUPPORTED for what is not a plain table of this file
    */
   async dropStore(name: string, options?: CommitOptions): Promise<void> {
+    if (typeof name !== 'string') throw invalidArgument(`dropStore: expected the name of a store, got ${preview(name)}`)
     await this.#write([{ type: 'drop', store: name }], options)
   }
 
@@ -339,7 +349,7 @@ export class Database {
    */
   async transaction<T>(fn: (tx: Transaction) => T, options?: CommitOptions): Promise<T> {
     this.#assertWritable()
-    if (typeof fn !== 'function') throw invalidArgument('transaction: the first argument is a function')
+    assertFunction(fn, 'what transaction runs')
     return this.#committer.transaction(fn, this.#commitOptions(options))
   }
 
@@ -350,8 +360,8 @@ export class Database {
    */
   transactionSync<T>(fn: (tx: Transaction) => T, options?: Pick<CommitOptions, 'synchronous'>): T {
     this.#assertWritable()
-    if (typeof fn !== 'function') throw invalidArgument('transactionSync: the first argument is a function')
-    return this.#committer.transactionSync(fn, this.#commitOptions(options))
+    assertFunction(fn, 'what transactionSync runs')
+    return this.#committer.transactionSync(fn, this.#commitOptions(options, ['synchronous']))
   }
 
   /**
@@ -359,6 +369,7 @@ export class Database {
    * @returns what `fn` returned
    */
   read<T>(fn: (snapshot: Snapshot) => T): T {
+    assertFunction(fn, 'what read runs')
     const snapshot = this.snapshot()
     try {
       return fn(snapshot)
@@ -540,7 +551,10 @@ export class Database {
       openLink,
       record: (fn) => recordTransaction(parts, fn),
       newestPages: () => this.#turn.current(),
-      changed: () => this.#feed.wake(),
+      changed: () => {
+        this.#longReaders.look()
+        this.#feed.wake()
+      },
     })
   }
 
@@ -564,9 +578,15 @@ export class Database {
     return this.#committer.write(operations, this.#commitOptions(options))
   }
 
-  #commitOptions(given: CommitOptions | undefined): { synchronous: Synchronous; signal: AbortSignal | undefined } {
-    const { synchronous = this.#options.synchronous, signal } = given ?? {}
+  #commitOptions(
+    given: CommitOptions | undefined,
+    known: readonly string[] = COMMIT_OPTIONS,
+  ): { synchronous: Synchronous; signal: AbortSignal | undefined } {
+    if (given === undefined) return { synchronous: this.#options.synchronous, signal: undefined }
+    assertOptions(given, known)
+    const { synchronous = this.#options.synchronous, signal } = given
     requireSynchronous(synchronous)
+    assertSignal(signal)
     return { synchronous, signal }
   }
 
