@@ -18,7 +18,7 @@ import {
   type Rowid,
   readAheadByHint,
 } from '../btree/index.js'
-import { EndmarkError, invalidArgument } from '../errors.js'
+import { EndmarkError, invalidArgument, preview } from '../errors.js'
 import { encodeRecord, SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import type { StoreCodec } from './codec.js'
@@ -110,7 +110,7 @@ export abstract class Store<
     return result!.existed
   }
 
-  /** @throws ENDMARK_INVALID_ARGUMENT unless this handle belongs to the Database with this host */
+  /** @throws ENDMARK_INVALID_ARGUMENT unless this handle belongs to the Database with this host; see `assertStore` */
   assertOf(host: StoreHost): void {
     if ((this.host.snapshotOf ?? this.host) !== host)
       throw invalidArgument(`store ${JSON.stringify(this.name)} is a handle of another Database`)
@@ -152,6 +152,7 @@ export abstract class Store<
     keys: readonly Key[],
     log: ReadLog | null = null,
   ): (Value | undefined)[] {
+    if (!Array.isArray(keys)) throw invalidArgument(`getMany: expected an array of keys, got ${preview(keys)}`)
     const values: (Value | undefined)[] = []
     const codec = this.codecIn(schema)
     if (log !== null || codec.definition.treeKind === 'table') {
@@ -360,6 +361,13 @@ export abstract class Store<
     this.#schema = schema
     return codec
   }
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is a handle of the Database with this host */
+export function assertStore(store: unknown, host: StoreHost): asserts store is Store<unknown, unknown, unknown> {
+  if (!(store instanceof Store))
+    throw invalidArgument(`expected a map or a table of this database, got ${preview(store)}`)
+  store.assertOf(host)
 }
 
 const UNOBSERVED = { holder: null, log: null } as const

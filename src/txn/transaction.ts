@@ -6,14 +6,15 @@
  * Operations are applied at once, except for puts into maps that come many in a row: those are buffered and applied together,
  * before anything that could tell the difference (TXN-10). A transaction that is recorded applies each at once.
  */
-import { EndmarkError, invalidArgument } from '../errors.js'
+import { assertFunction, EndmarkError, invalidArgument, preview } from '../errors.js'
 import type { PageReader, WritePages } from '../pager/index.js'
 import {
   applyOperation,
+  assertStore,
   BufferedPuts,
   type Operation,
   type OperationResult,
-  OrderedMap,
+  type OrderedMap,
   type Schema,
   type SchemaCache,
   type Store,
@@ -66,9 +67,7 @@ export class Transaction extends StateReader {
       const operation = store.putOperation(schema, keyOrRow as Row)
       return store.keyOfResult(schema, operation, this.#apply(operation).rowid)
     }
-    if (!(store instanceof OrderedMap))
-      throw invalidArgument('put: the first argument is a map or a table of this database')
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     this.#putInto(store, keyOrRow as Key, value as Value)
     return keyOrRow as Key
   }
@@ -79,7 +78,7 @@ export class Transaction extends StateReader {
    * @throws ENDMARK_CONSTRAINT if there is a row with this key; otherwise as `put`
    */
   insert<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key {
-    table.assertOf(this.host)
+    this.#assertTable(table)
     const schema = this.schema()
     const operation = table.insertOperation(schema, row)
     return table.keyOfResult(schema, operation, this.#apply(operation).rowid)
@@ -90,7 +89,7 @@ export class Transaction extends StateReader {
    * @returns false if there is no such row
    */
   update<Row extends object, Key>(table: Table<Row, Key>, key: Key, changes: Partial<Row>): boolean {
-    table.assertOf(this.host)
+    this.#assertTable(table)
     return this.#apply(table.updateOperation(this.schema(), key, changes)).existed
   }
 
@@ -99,7 +98,7 @@ export class Transaction extends StateReader {
    * @returns whether there was one
    */
   delete<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return this.#apply(store.deleteOperation(this.schema(), key)).existed
   }
 
@@ -109,6 +108,7 @@ export class Transaction extends StateReader {
    */
   savepoint<T>(part: () => T): T {
     const pages = this.#open()
+    assertFunction(part, 'what savepoint runs')
     this.#applyBuffered()
     const failureBefore = this.#failure
     pages.savepoint()
@@ -158,6 +158,11 @@ export class Transaction extends StateReader {
     const schema = this.#schemas.of(this.#open())
     this.#log?.lookedAtSchema(schema.cookie)
     return schema
+  }
+
+  #assertTable(table: unknown): void {
+    if (!(table instanceof Table)) throw invalidArgument(`expected a table of this database, got ${preview(table)}`)
+    table.assertOf(this.host)
   }
 
   #putInto<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): void {
@@ -233,6 +238,8 @@ export function isRefusal(error: unknown): error is EndmarkError {
 /** The body of a transaction is synchronous: what a promise does later would not be part of it. */
 export function refusePromise<T>(result: T): T {
   const isPromise = typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
-  if (isPromise) throw invalidArgument('the function of a transaction must not be async: it returned a promise')
-  return result
+  if (!isPromise) return result
+  // Nobody else has the promise, and its next use of the transaction, which is over, rejects it.
+  Promise.resolve(result).catch(() => {})
+  throw invalidArgument('the function of a transaction must not be async: it returned a promise')
 }
