@@ -543,3 +543,19 @@ test('a damaged backfill that the log is long enough for is believed, as SQLite 
     t.deepEqual(await entriesByEndmark(path), [['after', 'x'], ...(found as unknown[])])
   }
 })
+
+test('a damaged backfill past the end of the log is not believed, and costs no commit', async (t) => {
+  const folder = temporaryFolder(t)
+  const { path: source } = await databaseWithLog(t)
+  const endMark = endMarkOf(source)
+  for (const wrong of [endMark + 1, endMark + 2, 1 << 16, 0x7fffffff, 0xffffffff]) {
+    const path = copyWithLog(source, join(folder, `${wrong}.db`))
+    const db = await open(path, { timeout: 100, synchronous: 'off', autoCheckpoint: 0 })
+    const map = await db.map<string, string>('map')
+    const whole = [...map.entries()]
+    writeInto(`${path}-shm`, new Uint8Array(Uint32Array.of(wrong).buffer), BACKFILL_OFFSET)
+    t.deepEqual(await entriesByEndmark(path), whole, `${wrong} frames`)
+    t.deepEqual(await useDamaged(path, db, map), [])
+    t.deepEqual(await entriesByEndmark(path), [['after', 'x'], ...whole], `${wrong} frames`)
+  }
+})
