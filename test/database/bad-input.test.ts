@@ -339,14 +339,11 @@ test('what is recovered of a damaged log is what SQLite recovers of the same fil
     writeFiles(join(folder, `${name}.db`), { main: files.main, log, shm: null })
   }
   // All in one process: each database is opened by SQLite alone.
-  const referee = await startReferee(t, join(folder, 'any.db'))
+  const referee = startStandingReferee(t)
   const expected = await referee.call(
-    async (_, paths) => {
-      const { default: Sqlite } = (await import('better-sqlite3')) as unknown as {
-        default: new (path: string) => import('better-sqlite3').Database
-      }
-      return paths.map((path) => {
-        const db = new Sqlite(path)
+    (openAt, paths) =>
+      paths.map((path) => {
+        const db = openAt(path)
         try {
           return (db.prepare('SELECT key, value FROM map').raw().all() as [string, string][]).sort((a, b) =>
             a[0] < b[0] ? -1 : 1,
@@ -356,11 +353,9 @@ test('what is recovered of a damaged log is what SQLite recovers of the same fil
         } finally {
           db.close()
         }
-      })
-    },
+      }),
     cases.map(({ name }) => join(folder, `${name}-sqlite.db`)),
   )
-  await referee.close()
   for (const [index, { name }] of cases.entries()) {
     let found: unknown
     try {
