@@ -1,6 +1,6 @@
 /**
  * Endmark: an embedded, transactional storage engine. Many processes and threads share one SQLite database file; readers
- * never block, and all who wait commit together.
+ * and writers do not wait for each other, and all who wait commit together.
  *
  * The composition root: the only file that knows which vfs and which committer a Database gets.
  */

@@ -28,7 +28,10 @@ export interface OpenOptions {
   writer?: 'auto' | 'inline' | 'process'
   /** Frames in the log after which a commit starts a checkpoint; 0 = never by itself. Default 1000. */
   autoCheckpoint?: number
-  /** Milliseconds to wait for locks before ENDMARK_BUSY; never on the event loop. Default 5000. */
+  /**
+   * Milliseconds to wait for locks before ENDMARK_BUSY: off the event loop, but for synchronous calls. `transactionSync`,
+   * `snapshot({ token })` during a checkpoint and, rarely, other reads block the thread. Default 5000.
+   */
   timeout?: number
   /** Bytes that decoded pages may take. Default 64 MiB. */
   cacheLimit?: number
