@@ -6,7 +6,7 @@
 import { check } from './commands/check.js'
 import { info } from './commands/info.js'
 import { serve } from './commands/serve.js'
-import { CannotOpen, UsageError } from './usage.js'
+import { CannotOpen, isUsageError } from './usage.js'
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { check, info, serve }
 
@@ -35,10 +35,4 @@ if (command === undefined) {
     if (isUsageError(error)) process.stderr.write(USAGE)
     process.exitCode = isUsageError(error) || error instanceof CannotOpen ? 2 : 1
   }
-}
-
-/** Also what `parseArgs` throws: an option that does not exist, or one without its value. */
-function isUsageError(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS_'))
 }
