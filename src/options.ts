@@ -50,6 +50,12 @@ export interface OpenOptions {
    * is ended: its reads throw ENDMARK_SNAPSHOT_EXPIRED. Effective from 1000 on. Default: none.
    */
   snapshotTimeout?: number
+  /**
+   * Open a database on a FUSE or virtiofs mount; otherwise that is ENDMARK_UNSUPPORTED. Only where shared maps and byte-range locks
+   * mean the same to every process that has the file open: elsewhere the database gets damaged. Never from two machines at once, a
+   * virtual one and its host included. Default false.
+   */
+  allowFuse?: boolean
 }
 
 /** Options of `Database.snapshot`. */
@@ -88,6 +94,7 @@ const DEFAULTS: ResolvedOptions = {
   dirtyLimit: DIRTY_LIMIT_BYTES,
   walLimit: Number.POSITIVE_INFINITY,
   snapshotTimeout: Number.POSITIVE_INFINITY,
+  allowFuse: false,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
@@ -107,6 +114,7 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   const options: ResolvedOptions = { ...DEFAULTS, ...(Object.fromEntries(defined) as OpenOptions) }
   requireBoolean('create', options.create)
   requireBoolean('readOnly', options.readOnly)
+  requireBoolean('allowFuse', options.allowFuse)
   requirePageSize(options.pageSize)
   requireSynchronous(options.synchronous)
   requireNumber('autoCheckpoint', options.autoCheckpoint)

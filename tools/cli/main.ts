@@ -19,6 +19,7 @@ const USAGE = `usage: endmark info FILE     what is in a database, and where its
            --wal-limit BYTES      commits wait while so much of the log is in use (no limit)
            --snapshot-timeout MS  end snapshots that are older and block a log at its limit (none)
            --stats-every S        seconds between two lines of figures (10; a terminal has a line each second)
+       each of them takes --allow-fuse, for a FUSE mount whose shared maps and locks are coherent
 `
 
 const [name = '', ...args] = process.argv.slice(2)
