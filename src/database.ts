@@ -325,7 +325,11 @@ export class Database {
     return openTable(this.#host, name, options)
   }
 
-  /** What is in the newest committed state: names, columns, keys, indexes, and whether each can be written. */
+  /**
+   * What is in the newest committed state: names, columns, keys, indexes, and whether each can be written.
+   * @throws ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_IO; ENDMARK_UNSUPPORTED if the wal-index has another
+   *   version now; ENDMARK_BUSY if no state could be read within `timeout`, for which this blocks
+   */
   stores(): StoreInfo[] {
     const pages = this.#turn.current()
     return this.#schemas.of(pages).stores()
@@ -344,8 +348,10 @@ export class Database {
    * Runs `fn` as one serializable transaction: it reads the newest committed state and its own changes, and either
    * all of its changes are committed or, if it throws, none. `fn` is synchronous and may run more than once.
    * @returns what `fn` returned, once the commit is as durable as `synchronous` asks
-   * @throws (rejects) what `fn` throws; ENDMARK_BUSY if no lock came free within `timeout`; ENDMARK_IO: nothing is
-   *   committed; ENDMARK_READONLY; ENDMARK_CLOSED; an AbortError if `signal` aborts before it began
+   * @throws (rejects) what `fn` throws; ENDMARK_BUSY if no lock came free within `timeout`; ENDMARK_WAL_FULL if the log was at
+   *   `walLimit` for so long; ENDMARK_IO, ENDMARK_CORRUPT: nothing is committed; ENDMARK_UNSUPPORTED if the database must not be
+   *   written any more; ENDMARK_INVALID_ARGUMENT, also if `fn` returns a promise; ENDMARK_READONLY; ENDMARK_CLOSED; an AbortError
+   *   if `signal` aborts before it began
    */
   async transaction<T>(fn: (tx: Transaction) => T, options?: CommitOptions): Promise<T> {
     this.#assertWritable()
@@ -367,6 +373,7 @@ export class Database {
   /**
    * Calls `fn` with a snapshot of the newest committed state, and closes it when `fn` returns.
    * @returns what `fn` returned
+   * @throws what `fn` throws; otherwise as `stores`
    */
   read<T>(fn: (snapshot: Snapshot) => T): T {
     assertFunction(fn, 'what read runs')
@@ -438,7 +445,10 @@ export class Database {
     return this.#feed.open(names, signal)
   }
 
-  /** Pages, log, backfill and read marks as they are now; counts of this Database. */
+  /**
+   * Pages, log, backfill and read marks as they are now; counts of this Database.
+   * @throws as `stores`
+   */
   stats(): DatabaseStats {
     const pages = this.#turn.current()
     this.#held.look()

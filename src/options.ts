@@ -28,7 +28,10 @@ export interface OpenOptions {
   writer?: 'auto' | 'inline' | 'process'
   /** Frames in the log after which a commit starts a checkpoint; 0 = never by itself. Default 1000. */
   autoCheckpoint?: number
-  /** Milliseconds to wait for locks before ENDMARK_BUSY; never on the event loop. Default 5000. */
+  /**
+   * Milliseconds to wait for locks before ENDMARK_BUSY: off the event loop, but for synchronous calls. `transactionSync`,
+   * `snapshot({ token })` during a checkpoint and, rarely, other reads block the thread. Default 5000.
+   */
   timeout?: number
   /** Bytes that decoded pages may take. Default 64 MiB. */
   cacheLimit?: number
@@ -47,6 +50,12 @@ export interface OpenOptions {
    * is ended: its reads throw ENDMARK_SNAPSHOT_EXPIRED. Effective from 1000 on. Default: none.
    */
   snapshotTimeout?: number
+  /**
+   * Open a database on a FUSE or virtiofs mount; otherwise that is ENDMARK_UNSUPPORTED. Only where shared maps and byte-range locks
+   * mean the same to every process that has the file open: elsewhere the database gets damaged. Never from two machines at once, a
+   * virtual one and its host included. Default false.
+   */
+  allowFuse?: boolean
 }
 
 /** Options of `Database.snapshot`. */
@@ -85,6 +94,7 @@ const DEFAULTS: ResolvedOptions = {
   dirtyLimit: DIRTY_LIMIT_BYTES,
   walLimit: Number.POSITIVE_INFINITY,
   snapshotTimeout: Number.POSITIVE_INFINITY,
+  allowFuse: false,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
@@ -99,6 +109,7 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   const options: ResolvedOptions = { ...DEFAULTS, ...(Object.fromEntries(defined) as OpenOptions) }
   requireBoolean('create', options.create)
   requireBoolean('readOnly', options.readOnly)
+  requireBoolean('allowFuse', options.allowFuse)
   requirePageSize(options.pageSize)
   requireSynchronous(options.synchronous)
   requireFrames(options.autoCheckpoint)

@@ -72,21 +72,28 @@ export abstract class Store<
 
   /**
    * The value stored under the key in the newest committed state, or undefined.
-   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_NOT_FOUND
-   *   if the store has been dropped
+   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_NOT_FOUND if the store has been dropped;
+   *   ENDMARK_UNSUPPORTED if it has been made anew as one that cannot be read; ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_IO;
+   *   ENDMARK_BUSY if no state could be read within `timeout`, for which this blocks
    */
   get(key: Key): Value | undefined {
     const pages = this.host.pages()
     return this.#getWith(pages, pages === this.#pages ? this.#codec! : this.#turnTo(pages), key)
   }
 
-  /** The values stored under these keys, all from one state, in the order of the keys; undefined where there is none. */
+  /**
+   * The values stored under these keys, all from one state, in the order of the keys; undefined where there is none.
+   * @throws as `get`
+   */
   getMany(keys: readonly Key[]): (Value | undefined)[] {
     const pages = this.host.pages()
     return this.getManyFrom(pages, this.host.schema(pages), keys)
   }
 
-  /** Whether there is an entry with this key in the newest committed state. */
+  /**
+   * Whether there is an entry with this key in the newest committed state.
+   * @throws as `get`
+   */
   has(key: Key): boolean {
     const pages = this.host.pages()
     return this.hasFrom(pages, this.host.schema(pages), key)
@@ -95,6 +102,7 @@ export abstract class Store<
   /**
    * How many entries there are in the newest committed state, or in a range of it. Without a range, counted from the
    * pages of the tree, without reading entries; with one, by walking over it.
+   * @throws ENDMARK_INVALID_ARGUMENT for unknown options or bounds of the wrong type; otherwise as `get`
    */
   count(range?: RangeOptions<Bound>): number {
     const pages = this.host.pages()
@@ -104,6 +112,8 @@ export abstract class Store<
   /**
    * Deletes the entry with this key.
    * @returns whether there was one, once the commit is durable as `options.synchronous` asks
+   * @throws (rejects) ENDMARK_UNSUPPORTED if the store must not be written; ENDMARK_READONLY; ENDMARK_BUSY if no lock came free
+   *   within `timeout`; ENDMARK_WAL_FULL; an AbortError; otherwise as `get`
    */
   async delete(key: Key, options?: CommitOptions): Promise<boolean> {
     const [result] = await this.host.submit([this.deleteOperation(this.currentSchema(), key)], options)

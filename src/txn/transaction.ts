@@ -50,8 +50,9 @@ export class Transaction extends StateReader {
   /**
    * Stores a value under a key of a map, or a row in a table, in place of one with the same key.
    * @returns the key; for a table whose integer key was left out, the one it got
-   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`; ENDMARK_CORRUPT or
-   *   ENDMARK_IO, for a map perhaps from a later call: the transaction fails then, whatever its function does
+   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`; ENDMARK_NOT_FOUND if this
+   *   state has no such store; ENDMARK_CLOSED once the function has returned; ENDMARK_CORRUPT or ENDMARK_IO, for a map perhaps
+   *   from a later call: the transaction fails then, whatever its function does
    */
   put<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): Key
   put<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key
@@ -87,6 +88,8 @@ export class Transaction extends StateReader {
   /**
    * Changes some columns of the row with this key.
    * @returns false if there is no such row
+   * @throws ENDMARK_INVALID_ARGUMENT also for a change of a key column; ENDMARK_UNSUPPORTED also for a row with text that is not
+   *   UTF-8; otherwise as `put`
    */
   update<Row extends object, Key>(table: Table<Row, Key>, key: Key, changes: Partial<Row>): boolean {
     this.#assertTable(table)
@@ -96,6 +99,7 @@ export class Transaction extends StateReader {
   /**
    * Deletes the entry with this key.
    * @returns whether there was one
+   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; otherwise as `put`
    */
   delete<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
     assertStore(store, this.host)
@@ -105,6 +109,8 @@ export class Transaction extends StateReader {
   /**
    * Runs a part that can be undone alone: if `part` throws, its changes are undone and the error is thrown on.
    * @returns what `part` returns
+   * @throws what `part` throws; ENDMARK_INVALID_ARGUMENT if it returns a promise, and its changes are undone; ENDMARK_CLOSED;
+   *   ENDMARK_CORRUPT or ENDMARK_IO from puts before it
    */
   savepoint<T>(part: () => T): T {
     const pages = this.#open()
