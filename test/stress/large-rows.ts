@@ -35,7 +35,7 @@ export interface Fill extends Rows {
 export const FIRST_ROWS: Rows = { version: 1, rows: 1000 }
 
 export function rowsFor(megabytes: number): number {
-  return Math.ceil((megabytes << 20) / VALUE_BYTES / 1024) * 1024
+  return Math.ceil((megabytes * 2 ** 20) / VALUE_BYTES / 1024) * 1024
 }
 
 export function rowOf(key: number, version: number): Buffer {
