@@ -289,22 +289,28 @@ function tryJoinIndex(shm: VfsFile, locks: WalLocks): boolean {
 
 /**
  * Leaves the database. The last one out copies the log into the main file and removes -wal and -shm, as SQLite
- * does; if that fails, the files stay and the next opener recovers them. Never throws for that reason.
- * @returns why the clean-up of the last closer failed, or null
+ * does; if that fails, the files stay and the next opener recovers them. Never throws: whatever fails, all is let go.
+ * @returns what failed first, of the clean-up or of closing the files, or null
  */
 export function detach(attachment: Attachment, synchronous: Synchronous): unknown {
   const { wal, mainLock, shm, readOnly } = attachment
   let failure: unknown = null
-  try {
-    if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
-  } catch (error) {
-    failure = error
+  const attempt = (work: () => void) => {
+    try {
+      work()
+    } catch (error) {
+      failure ??= error
+    }
   }
+  attempt(() => {
+    if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
+  })
   // The -shm first: its locks must be gone before the main file lets newcomers in.
-  shm.close()
-  wal.log.close()
-  mainLock.release()
-  wal.main.close()
+  attempt(() => shm.close())
+  attempt(() => wal.log.close())
+  // Also where a file could not be closed: the lock of a main file that stays open keeps everybody out.
+  attempt(() => mainLock.release())
+  attempt(() => wal.main.close())
   return failure
 }
 
