@@ -1,0 +1,58 @@
+/** Faults put into a copy of the engine, one at a time, each of which a sweep must find: as `mutations.ts` for the schedules. */
+import type { Edit } from './mutations.js'
+
+export interface SweepMutation {
+  readonly title: string
+  /** What it breaks. */
+  readonly invariant: string
+  /** The sweep that finds it. */
+  readonly sweep: 'crash' | 'fault'
+  readonly edits: readonly Edit[]
+}
+
+const LOG_APPEND = 'wal/log-append.js'
+
+export const SWEEP_MUTATIONS: readonly SweepMutation[] = [
+  {
+    title: 'nothing is erased after a failed sync',
+    invariant: 'DUR-3',
+    sweep: 'fault',
+    edits: [
+      {
+        file: LOG_APPEND,
+        from: 'yield* this.#wal.syncLog(options); } catch (error) { this.#eraseFrame(batch.first);',
+        to: 'yield* this.#wal.syncLog(options); } catch (error) {',
+      },
+    ],
+  },
+  {
+    title: 'nothing is erased after a failed write',
+    invariant: 'DUR-3',
+    sweep: 'fault',
+    edits: [
+      {
+        file: LOG_APPEND,
+        from: 'this.#growPast(last); } catch (error) { this.#eraseFrame(first);',
+        to: 'this.#growPast(last); } catch (error) {',
+      },
+    ],
+  },
+  {
+    title: 'frames written over in place keep the checksum they had',
+    invariant: 'TXN-9',
+    sweep: 'crash',
+    edits: [{ file: LOG_APPEND, from: 'spill?.seal();', to: '' }],
+  },
+  {
+    title: 'checksums are made right from behind the first frame that was overwritten',
+    invariant: 'TXN-9',
+    sweep: 'crash',
+    edits: [
+      {
+        file: 'wal/log-spill.js',
+        from: 'let frame = this.#firstOverwritten; frame <= this.end;) {',
+        to: 'let frame = this.#firstOverwritten + 1; frame <= this.end;) {',
+      },
+    ],
+  },
+]
