@@ -308,7 +308,7 @@ export function detach(attachment: Attachment, synchronous: Synchronous): unknow
   // The -shm first: its locks must be gone before the main file lets newcomers in.
   attempt(() => shm.close())
   attempt(() => wal.log.close())
-  // Also where a file could not be closed: the lock of a main file that stays open keeps everybody out.
+  // Also where a file could not be closed: the lock of a main file that stays open keeps everybody out (LOCK-2).
   attempt(() => mainLock.release())
   attempt(() => wal.main.close())
   return failure

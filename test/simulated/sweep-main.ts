@@ -5,7 +5,7 @@
 import { Random } from '../support/random.js'
 import { assertRecovers } from './crash-image.js'
 import { crashSweep } from './crash-sweep.js'
-import { faultSweep } from './fault-sweep.js'
+import { faultSweep, TROUBLES } from './fault-sweep.js'
 
 /** Several sweeps with one damage of each point find sooner what one with several finds. */
 const SWEEPS_MAX = 5
@@ -19,7 +19,7 @@ async function crash(random: Random): Promise<void> {
 }
 
 async function fault(random: Random): Promise<void> {
-  for (const andLater of [false, true]) await faultSweep(random, { andLater, stride: 1 })
+  for (const trouble of TROUBLES) await faultSweep(random, { trouble, stride: 1 })
 }
 
 const [kind, seed] = process.argv.slice(2)

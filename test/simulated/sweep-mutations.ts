@@ -55,4 +55,28 @@ export const SWEEP_MUTATIONS: readonly SweepMutation[] = [
       },
     ],
   },
+  {
+    title: 'a checkpoint copies the log without syncing it',
+    invariant: 'WAL-3',
+    sweep: 'crash',
+    edits: [{ file: 'wal/backfill.js', from: 'if (isSynced) yield* wal.syncLog({ forCheckpoint: true });', to: '' }],
+  },
+  {
+    title: 'a recovery does not sync what it found',
+    invariant: 'WAL-8',
+    sweep: 'fault',
+    edits: [{ file: 'wal/recovery.js', from: 'runSync(wal.syncLog());', to: '' }],
+  },
+  {
+    title: 'a last close ends at the first file that it cannot close',
+    invariant: 'LOCK-2',
+    sweep: 'fault',
+    edits: [
+      {
+        file: 'wal/attach.js',
+        from: 'try { work(); } catch (error) { failure ??= error; }',
+        to: 'try { if (failure === null) work(); } catch (error) { failure ??= error; }',
+      },
+    ],
+  },
 ]
