@@ -77,12 +77,14 @@ export function* attach(givenPath: string, options: AttachOptions): Blocking<Att
       return yield* attachIndex({ path, folder, header, main, mainLock, log }, options)
     } catch (error) {
       if (!options.readOnly) removeUnused({ path, mainLock, log }, options)
-      log.close()
+      letGo(() => log.close())
       throw error
     }
   } catch (error) {
-    mainLock.release()
-    main.close()
+    letGo(
+      () => mainLock.release(),
+      () => main.close(),
+    )
     throw error
   }
 }
@@ -285,8 +287,10 @@ function* attachIndex(files: OpenFiles, options: AttachOptions): Blocking<Attach
     yield* wal.refresh()
     return { path, folder, header, wal, mainLock, shm, readOnly: options.readOnly }
   } catch (error) {
-    checkpointFile?.close()
-    shm.close()
+    letGo(
+      () => checkpointFile?.close(),
+      () => shm.close(),
+    )
     throw error
   }
 }
@@ -308,23 +312,31 @@ function tryJoinIndex(shm: VfsFile, locks: WalLocks): boolean {
  */
 export function detach(attachment: Attachment, synchronous: Synchronous): unknown {
   const { wal, mainLock, shm, readOnly } = attachment
+  return letGo(
+    () => {
+      if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
+    },
+    // The -shm first: its locks must be gone before the main file lets newcomers in.
+    () => shm.close(),
+    () => wal.log.close(),
+    () => mainLock.release(),
+    () => wal.main.close(),
+  )
+}
+
+/**
+ * Does all of it, whatever fails: the lock of a file that stays open keeps everybody else waiting (LOCK-2).
+ * @returns what failed first, or null
+ */
+function letGo(...steps: readonly (() => void)[]): unknown {
   let failure: unknown = null
-  const attempt = (work: () => void) => {
+  for (const step of steps) {
     try {
-      work()
+      step()
     } catch (error) {
       failure ??= error
     }
   }
-  attempt(() => {
-    if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
-  })
-  // The -shm first: its locks must be gone before the main file lets newcomers in.
-  attempt(() => shm.close())
-  attempt(() => wal.log.close())
-  // Also where a file could not be closed: the lock of a main file that stays open keeps everybody out (LOCK-2).
-  attempt(() => mainLock.release())
-  attempt(() => wal.main.close())
   return failure
 }
 

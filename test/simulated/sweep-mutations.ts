@@ -74,8 +74,8 @@ export const SWEEP_MUTATIONS: readonly SweepMutation[] = [
     edits: [
       {
         file: 'wal/attach.js',
-        from: 'try { work(); } catch (error) { failure ??= error; }',
-        to: 'try { if (failure === null) work(); } catch (error) { failure ??= error; }',
+        from: 'try { step(); } catch (error) { failure ??= error; }',
+        to: 'try { if (failure === null) step(); } catch (error) { failure ??= error; }',
       },
     ],
   },
