@@ -40,7 +40,7 @@ const FAILING: readonly SimulatedOperation[] = [
 
 /** What becomes of a call: the process dies before it, it fails, or it and all later ones fail. */
 export const TROUBLES = ['is cut short by a kill', 'fails once', 'fails for ever'] as const
-type Trouble = (typeof TROUBLES)[number]
+export type Trouble = (typeof TROUBLES)[number]
 
 interface Fault {
   readonly trouble: Trouble

@@ -1,5 +1,5 @@
 /**
- * Sweeps until the first thing that is wrong: `sweep-main.js <crash|fault> <seed>`. Prints what that was, and in which sweep, as
+ * Sweeps until the first thing that is wrong: `sweep-main.js <kind of sweep> <seed>`. Prints what that was, and in which sweep, as
  * JSON.
  */
 import { Random } from '../support/random.js'
@@ -18,18 +18,16 @@ async function crash(random: Random): Promise<void> {
   }
 }
 
-async function fault(random: Random): Promise<void> {
-  for (const trouble of TROUBLES) await faultSweep(random, { trouble, stride: 1 })
-}
-
 const [kind, seed] = process.argv.slice(2)
+const trouble = TROUBLES.find((one) => one === kind)
 const random = new Random(Number(seed))
 let sweeps = 0
 let error: string | null = null
 while (error === null && sweeps < SWEEPS_MAX) {
   sweeps++
   try {
-    await (kind === 'crash' ? crash : fault)(random)
+    if (trouble === undefined) await crash(random)
+    else await faultSweep(random, { trouble, stride: 1 })
   } catch (thrown) {
     error = String(thrown)
   }

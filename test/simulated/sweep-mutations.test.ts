@@ -18,10 +18,12 @@ interface Found {
 const run = promisify(execFile)
 
 for (const mutation of SWEEP_MUTATIONS) {
-  test.serial(`the ${mutation.sweep} sweep finds it when ${mutation.title} (${mutation.invariant})`, async (t) => {
+  const { foundBy } = mutation
+  const what = foundBy === 'the power is cut' ? foundBy : `a call ${foundBy}`
+  test.serial(`it is found where ${what} when ${mutation.title} (${mutation.invariant})`, async (t) => {
     const seed = testSeed()
     const main = makeMutant(temporaryFolder(t), mutation, 'sweep-main.js')
-    const { stdout } = await run(process.execPath, [main, mutation.sweep, String(seed)])
+    const { stdout } = await run(process.execPath, [main, foundBy, String(seed)])
     const { sweeps, error } = JSON.parse(stdout) as Found
     t.log(`ENDMARK_TEST_SEED=${seed}: found in sweep ${sweeps}: ${error?.slice(0, 300)}`)
     t.not(error, null, `${sweeps} sweeps found nothing wrong`)
