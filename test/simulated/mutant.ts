@@ -1,20 +1,28 @@
-/** A copy of the compiled engine, and of the schedules that run it, with one mutation. */
+/** A copy of the compiled engine, and of the schedules and sweeps that run it, with one mutation. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Edit, Mutation } from './mutations.js'
+import type { Edit } from './mutations.js'
 
 const COMPILED = fileURLToPath(new URL('../../', import.meta.url))
 
-/** @returns the copy's entry point. @throws if an edit does not apply exactly once */
-export function makeMutant(folder: string, { edits }: Mutation): string {
+/**
+ * @param main the file to run, of this folder
+ * @returns its copy
+ * @throws if an edit does not apply exactly once
+ */
+export function makeMutant(
+  folder: string,
+  { edits }: { readonly edits: readonly Edit[] },
+  main = 'hunt-main.js',
+): string {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   for (const part of ['src', 'test/support', 'test/simulated']) {
     const isCode = (path: string) => !/\.(map|d\.ts)$/.test(path)
     cpSync(join(COMPILED, part), join(folder, part), { recursive: true, filter: isCode })
   }
   for (const edit of edits) apply(join(folder, 'src', edit.file), edit)
-  return join(folder, 'test/simulated/hunt-main.js')
+  return join(folder, 'test/simulated', main)
 }
 
 function apply(path: string, { file, from, to }: Edit): void {
