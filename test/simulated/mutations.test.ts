@@ -26,13 +26,8 @@ for (const mutation of MUTATIONS.filter(({ isRare = false }) => IS_FULL || !isRa
   test.serial(`it is found when ${mutation.title} (${mutation.invariant})`, async (t) => {
     const first = testSeed()
     const main = makeMutant(temporaryFolder(t), mutation)
-    const { stdout } = await run(process.execPath, [
-      main,
-      String(first),
-      String(RUNS_MAX),
-      ...(mutation.watches === true ? ['watches'] : []),
-      ...(mutation.groups === true ? ['groups'] : []),
-    ])
+    const options = JSON.stringify(mutation.options ?? {})
+    const { stdout } = await run(process.execPath, [main, String(first), String(RUNS_MAX), options])
     const { runs, seed, error } = JSON.parse(stdout) as Found
     t.log(`ENDMARK_TEST_SEED=${seed ?? first}: found in run ${runs}: ${error}`)
     t.not(error, null, `${runs} runs found nothing wrong`)

@@ -2,6 +2,8 @@
  * Faults put into a copy of the engine, one at a time, each of which the schedules must find. An edit replaces a piece of
  * compiled code that must be there exactly once, white space aside; when the engine changes under it, the test says so.
  */
+import type { HuntOptions } from './schedule.js'
+
 export interface Edit {
   /** In `dist/src`. */
   readonly file: string
@@ -16,10 +18,8 @@ export interface Mutation {
   readonly edits: readonly Edit[]
   /** It takes hundreds of runs to find: not for every day. */
   readonly isRare?: boolean
-  /** Only schedules in which processes watch find it. */
-  readonly watches?: boolean
-  /** Only schedules in which processes group their commits find it. */
-  readonly groups?: boolean
+  /** Schedules that find it, if not those that are drawn without options. */
+  readonly options?: HuntOptions
 }
 
 const BATCH_COMMIT = 'txn/batch-commit.js'
@@ -80,11 +80,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a checkpointer does not compare the salts once it holds READ(0)',
     invariant: 'WAL-1, guard 1',
+    options: { races: 'writers', losses: true },
     edits: [{ file: 'wal/backfill.js', from: 'if (!hasLiveSalts(wal, header)) return;', to: '' }],
   },
   {
     title: 'a writer restarts the log without CKPT',
     invariant: 'WAL-1, guard 2',
+    options: { races: 'checkpointers', losses: true },
     edits: [
       { file: 'wal/log-restart.js', from: "if (!locks.tryExclusive('CKPT')) return false;", to: '' },
       { file: 'wal/log-restart.js', from: "finally { locks.releaseExclusive('CKPT'); }", to: 'finally { }' },
@@ -206,7 +208,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a page that a checkpoint has overwritten is given out of an earlier state',
     invariant: 'WATCH-2',
-    watches: true,
+    options: { watches: true },
     edits: [
       {
         file: 'pager/past-pages.js',
@@ -218,13 +220,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a watch goes on in a new log without counting the commits',
     invariant: 'WATCH-1',
-    watches: true,
+    options: { watches: true },
     edits: [{ file: 'wal/commit-history.js', from: '&& counted === this.#commits.length', to: '' }],
   },
   {
     title: 'how far checkpoints got is forgotten before the new log is published',
     invariant: 'WATCH-2, SNAP-6',
-    watches: true,
+    options: { watches: true },
     isRare: true,
     edits: [
       {
@@ -237,7 +239,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'the batch behind one whose sync failed is published all the same',
     invariant: 'TXN-8',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: BATCH_COMMIT,
@@ -250,13 +252,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'those behind a batch whose sync failed are told that they are committed',
     invariant: 'TXN-8',
-    groups: true,
+    options: { groups: true },
     edits: [{ file: BATCH_COMMIT, from: 'if (!waiting.isCancelled) waiting.outcome = { error };', to: '{}' }],
   },
   {
     title: 'the batch behind another is published without a sync of its own',
     invariant: 'TXN-3',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: GROUP_COMMIT,
@@ -268,13 +270,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a batch behind another is made of the newest state that is published',
     invariant: 'TXN-8',
-    groups: true,
+    options: { groups: true },
     edits: [{ file: BATCH_COMMIT, from: 'this.#pager.beginBehind(before.pages, limit)', to: 'this.#begin(limit)' }],
   },
   {
     title: 'frames whose sync failed stay readable in the log',
     invariant: 'DUR-3',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: 'wal/log-append.js',
@@ -286,7 +288,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a transaction that throws is not undone',
     invariant: 'TXN-1',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: 'txn/waiting-commit.js',
@@ -298,7 +300,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'those who came while a batch was published are forgotten until somebody else comes',
     invariant: 'TXN-3',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: GROUP_COMMIT,
