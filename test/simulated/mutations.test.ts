@@ -1,15 +1,16 @@
 /**
- * The schedules find faults: each mutation of the engine makes one fail within a bounded number of runs. Which seed did
- * it is printed; `docs/internals/testing.md` has the table. ENDMARK_TEST_FULL=1 tries those as well that take many
- * runs, and longer.
+ * The tests find faults: each mutation of the engine makes a schedule fail within a bounded number of runs, or the test that
+ * is named with it. Which seed did it is printed; `docs/testing.md` has the table. ENDMARK_TEST_FULL=1 tries those as
+ * well that take many runs, and longer.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { testSeed } from '../support/random.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { makeMutant } from './mutant.js'
-import { MUTATIONS } from './mutations.js'
+import { type Mutant, makeMutant } from './mutant.js'
+import { MUTATIONS, type UnitTest } from './mutations.js'
+import { LOSS } from './schedule.js'
 
 const IS_FULL = process.env.ENDMARK_TEST_FULL === '1'
 const RUNS_MAX = IS_FULL ? 5000 : 400
@@ -22,14 +23,29 @@ interface Found {
 
 const run = promisify(execFile)
 
+/** @returns the TAP report of the named test in the mutant, which must fail */
+async function reportOf(t: ExecutionContext, { title }: UnitTest, mutant: Mutant): Promise<string> {
+  const parameters = ['node_modules/ava/entrypoints/cli.mjs', '--tap', '--match', title, mutant.unitTest!]
+  const failure = await t.throwsAsync(run(process.execPath, parameters, { cwd: mutant.folder }))
+  return (failure as unknown as { readonly stdout: string }).stdout
+}
+
 for (const mutation of MUTATIONS.filter(({ isRare = false }) => IS_FULL || !isRare)) {
-  test.serial(`it is found when ${mutation.title} (${mutation.invariant})`, async (t) => {
+  const { title, invariant, options = {}, unitTest } = mutation
+
+  test.serial(`it is found when ${title} (${invariant})`, async (t) => {
+    const mutant = makeMutant(temporaryFolder(t), mutation)
+    if (unitTest !== undefined) {
+      const report = await reportOf(t, unitTest, mutant)
+      t.true(report.includes(`not ok 1 - ${unitTest.title}\n`), report)
+      t.regex(report, /^# tests 1$/m, 'it has run, and nothing else')
+      return
+    }
     const first = testSeed()
-    const main = makeMutant(temporaryFolder(t), mutation)
-    const options = JSON.stringify(mutation.options ?? {})
-    const { stdout } = await run(process.execPath, [main, String(first), String(RUNS_MAX), options])
+    const { stdout } = await run(process.execPath, [mutant.hunt, `${first}`, `${RUNS_MAX}`, JSON.stringify(options)])
     const { runs, seed, error } = JSON.parse(stdout) as Found
     t.log(`ENDMARK_TEST_SEED=${seed ?? first}: found in run ${runs}: ${error}`)
     t.not(error, null, `${runs} runs found nothing wrong`)
+    if (options.losses === true) t.regex(error!, LOSS)
   })
 }

@@ -20,6 +20,14 @@ export interface Mutation {
   readonly isRare?: boolean
   /** Schedules that find it, if not those that are drawn without options. */
   readonly options?: HuntOptions
+  /** No schedule finds it: this test does. */
+  readonly unitTest?: UnitTest
+}
+
+export interface UnitTest {
+  /** Its source, in the repository. */
+  readonly file: string
+  readonly title: string
 }
 
 const BATCH_COMMIT = 'txn/batch-commit.js'
@@ -308,5 +316,39 @@ export const MUTATIONS: readonly Mutation[] = [
         to: 'this.#running = null;',
       },
     ],
+  },
+  {
+    title: 'a checkpoint takes pages back to versions that the main file has left behind',
+    invariant: 'WAL-7',
+    unitTest: {
+      file: 'test/wal/recovery-and-checkpoint.test.ts',
+      title: 'a checkpoint after a recovery takes no page back to an older version',
+    },
+    edits: [
+      {
+        file: 'wal/backfill.js',
+        from: 'if (newest.delete(page)) checkFrame(wal, frameNumber(frame), page, isRead);',
+        to: '',
+      },
+    ],
+  },
+  {
+    title: 'a recovery publishes what it finds without syncing it',
+    invariant: 'WAL-8',
+    unitTest: {
+      file: 'test/wal/recovery.test.ts',
+      title: 'what is found is synced before anybody may commit behind it (WAL-8)',
+    },
+    edits: [{ file: 'wal/recovery.js', from: 'if (endMark !== NO_FRAME) runSync(wal.syncLog());', to: '' }],
+  },
+  {
+    title: 'a process goes on committing after a failed sync',
+    invariant: 'DUR-3',
+    unitTest: {
+      file: 'test/wal/faults.test.ts',
+      title:
+        'after a failed sync in the background the connection reads, refuses to write, and works when opened again',
+    },
+    edits: [{ file: 'wal/wal.js', from: 'if (this.#failure !== null) throw this.#failure;', to: '' }],
   },
 ]

@@ -533,7 +533,7 @@ export interface Hunt {
 }
 
 /** As the model says it of a state, or a snapshot of itself. */
-const LOSS = /was seen where|was recovered where|has become/
+export const LOSS = /was seen where|was recovered where|has become/
 
 /** Runs seeds from `first` on until one fails. */
 export async function hunt(first: number, runs: number, options: HuntOptions = {}): Promise<Hunt> {
