@@ -6,7 +6,15 @@
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
 import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
-import { EndmarkError, invalidArgument, unsupported } from './errors.js'
+import {
+  assertFunction,
+  assertOptions,
+  assertSignal,
+  EndmarkError,
+  invalidArgument,
+  preview,
+  unsupported,
+} from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import {
   type PoolOptions,
@@ -76,6 +84,7 @@ import { type Attachment, detach, type HandedState, ReaderRegistry } from './wal
 
 /** A log this many times longer than `autoCheckpoint` is tended by nobody. */
 const UNTENDED_LOG_FACTOR = 16
+const COMMIT_OPTIONS = ['synchronous', 'signal']
 
 /** What the process of a role may do with its Database beyond the API. */
 export interface CommitControl {
@@ -316,7 +325,11 @@ export class Database {
     return openTable(this.#host, name, options)
   }
 
-  /** What is in the newest committed state: names, columns, keys, indexes, and whether each can be written. */
+  /**
+   * What is in the newest committed state: names, columns, keys, indexes, and whether each can be written.
+   * @throws ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_IO; ENDMARK_UNSUPPORTED if the wal-index has another
+   *   version now; ENDMARK_BUSY if no state could be read within `timeout`, for which this blocks
+   */
   stores(): StoreInfo[] {
     const pages = this.#turn.current()
     return this.#schemas.of(pages).stores()
@@ -327,6 +340,7 @@ export class Database {
    * @throws (rejects) ENDMARK_NOT_FOUND; ENDMARK_UNSUPPORTED for what is not a plain table of this file
    */
   async dropStore(name: string, options?: CommitOptions): Promise<void> {
+    if (typeof name !== 'string') throw invalidArgument(`dropStore: expected the name of a store, got ${preview(name)}`)
     await this.#write([{ type: 'drop', store: name }], options)
   }
 
@@ -334,12 +348,14 @@ export class Database {
    * Runs `fn` as one serializable transaction: it reads the newest committed state and its own changes, and either
    * all of its changes are committed or, if it throws, none. `fn` is synchronous and may run more than once.
    * @returns what `fn` returned, once the commit is as durable as `synchronous` asks
-   * @throws (rejects) what `fn` throws; ENDMARK_BUSY if no lock came free within `timeout`; ENDMARK_IO: nothing is
-   *   committed; ENDMARK_READONLY; ENDMARK_CLOSED; an AbortError if `signal` aborts before it began
+   * @throws (rejects) what `fn` throws; ENDMARK_BUSY if no lock came free within `timeout`; ENDMARK_WAL_FULL if the log was at
+   *   `walLimit` for so long; ENDMARK_IO, ENDMARK_CORRUPT: nothing is committed; ENDMARK_UNSUPPORTED if the database must not be
+   *   written any more; ENDMARK_INVALID_ARGUMENT, also if `fn` returns a promise; ENDMARK_READONLY; ENDMARK_CLOSED; an AbortError
+   *   if `signal` aborts before it began
    */
   async transaction<T>(fn: (tx: Transaction) => T, options?: CommitOptions): Promise<T> {
     this.#assertWritable()
-    if (typeof fn !== 'function') throw invalidArgument('transaction: the first argument is a function')
+    assertFunction(fn, 'what transaction runs')
     return this.#committer.transaction(fn, this.#commitOptions(options))
   }
 
@@ -350,15 +366,17 @@ export class Database {
    */
   transactionSync<T>(fn: (tx: Transaction) => T, options?: Pick<CommitOptions, 'synchronous'>): T {
     this.#assertWritable()
-    if (typeof fn !== 'function') throw invalidArgument('transactionSync: the first argument is a function')
-    return this.#committer.transactionSync(fn, this.#commitOptions(options))
+    assertFunction(fn, 'what transactionSync runs')
+    return this.#committer.transactionSync(fn, this.#commitOptions(options, ['synchronous']))
   }
 
   /**
    * Calls `fn` with a snapshot of the newest committed state, and closes it when `fn` returns.
    * @returns what `fn` returned
+   * @throws what `fn` throws; otherwise as `stores`
    */
   read<T>(fn: (snapshot: Snapshot) => T): T {
+    assertFunction(fn, 'what read runs')
     const snapshot = this.snapshot()
     try {
       return fn(snapshot)
@@ -427,7 +445,10 @@ export class Database {
     return this.#feed.open(names, signal)
   }
 
-  /** Pages, log, backfill and read marks as they are now; counts of this Database. */
+  /**
+   * Pages, log, backfill and read marks as they are now; counts of this Database.
+   * @throws as `stores`
+   */
   stats(): DatabaseStats {
     const pages = this.#turn.current()
     this.#held.look()
@@ -540,7 +561,10 @@ export class Database {
       openLink,
       record: (fn) => recordTransaction(parts, fn),
       newestPages: () => this.#turn.current(),
-      changed: () => this.#feed.wake(),
+      changed: () => {
+        this.#longReaders.look()
+        this.#feed.wake()
+      },
     })
   }
 
@@ -564,9 +588,15 @@ export class Database {
     return this.#committer.write(operations, this.#commitOptions(options))
   }
 
-  #commitOptions(given: CommitOptions | undefined): { synchronous: Synchronous; signal: AbortSignal | undefined } {
-    const { synchronous = this.#options.synchronous, signal } = given ?? {}
+  #commitOptions(
+    given: CommitOptions | undefined,
+    known: readonly string[] = COMMIT_OPTIONS,
+  ): { synchronous: Synchronous; signal: AbortSignal | undefined } {
+    if (given === undefined) return { synchronous: this.#options.synchronous, signal: undefined }
+    assertOptions(given, known)
+    const { synchronous = this.#options.synchronous, signal } = given
     requireSynchronous(synchronous)
+    assertSignal(signal)
     return { synchronous, signal }
   }
 

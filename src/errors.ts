@@ -104,3 +104,47 @@ export function abortError(signal: AbortSignal): Error {
   error.name = 'AbortError'
   return Object.assign(error, { code: 'ABORT_ERR' })
 }
+
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is an object with no other properties than these */
+export function assertOptions(given: unknown, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw invalidArgument(`options are an object, not ${preview(given)}`)
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) throw invalidArgument(`there is no option ${preview(name)}; known: ${known.join(', ')}`)
+  }
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is a signal or left out */
+export function assertSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgument(`signal is an AbortSignal, not ${preview(signal)}`)
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is a function. @param what the caller's name for it */
+export function assertFunction(value: unknown, what: string): void {
+  if (typeof value !== 'function') throw invalidArgument(`${what} is a function, not ${preview(value)}`)
+}
+
+const PREVIEW_LENGTH_MAX = 40
+
+/** A short text that shows a caller what was given. */
+export function preview(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > PREVIEW_LENGTH_MAX ? `${value.slice(0, PREVIEW_LENGTH_MAX)}…` : value)
+    case 'bigint':
+      return `${String(value).slice(0, PREVIEW_LENGTH_MAX)}n`
+    case 'number':
+    case 'boolean':
+    case 'symbol':
+    case 'undefined':
+      return String(value)
+    case 'object':
+      if (value === null) return 'null'
+      return Array.isArray(value)
+        ? `an array of ${value.length}`
+        : `an object (${value.constructor?.name ?? 'no class'})`
+    default:
+      return `a ${typeof value}`
+  }
+}

@@ -1,6 +1,6 @@
 /**
  * Endmark: an embedded, transactional storage engine. Many processes and threads share one SQLite database file; readers
- * never block, and all who wait commit together.
+ * and writers do not wait for each other, and all who wait commit together.
  *
  * The composition root: the only file that knows which vfs and which committer a Database gets.
  */
@@ -39,10 +39,11 @@ export async function open(path: string, options?: OpenOptions): Promise<Databas
 }
 
 async function openDatabase(path: string, options: ResolvedOptions, openLink?: OpenWriterLink): Promise<Database> {
-  const { create, readOnly, pageSize, timeout: timeoutMs, synchronous } = options
-  const attachment = await runAsync(attach(path, { vfs: nodeVfs(), create, readOnly, pageSize, timeoutMs }))
+  const { create, readOnly, pageSize, timeout: timeoutMs, synchronous, allowFuse } = options
+  const vfs = nodeVfs({ allowFuse })
+  const attachment = await runAsync(attach(path, { vfs, create, readOnly, pageSize, timeoutMs }))
   try {
-    return new Database(attachment, options, openLink, openReaderThreads)
+    return new Database(attachment, options, openLink, readerThreadsOpener(options))
   } catch (error) {
     // Refused: as if only for reading, so that the file stays as it was.
     detach({ ...attachment, readOnly: true }, synchronous)
@@ -51,9 +52,11 @@ async function openDatabase(path: string, options: ResolvedOptions, openLink?: O
 }
 
 /** Piscina and the threads are loaded with the first pool. */
-const openReaderThreads: OpenReaderThreads = async (path, options) => {
-  const threads = await import('../workers/reader-threads.js')
-  return threads.openReaderThreads(path, options)
+function readerThreadsOpener({ allowFuse }: ResolvedOptions): OpenReaderThreads {
+  return async (path, options) => {
+    const { openReaderThreads } = await import('../workers/reader-threads.js')
+    return openReaderThreads(path, { ...options, allowFuse })
+  }
 }
 
 interface LinkOpener {
@@ -89,7 +92,7 @@ function lazyOpener({ timeout: timeoutMs }: ResolvedOptions): LinkOpener {
 
 /** A writer process is started whenever none can be reached. */
 async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
-  const { autoCheckpoint, walLimit, snapshotTimeout, timeout: timeoutMs } = options
+  const { autoCheckpoint, walLimit, snapshotTimeout, allowFuse, timeout: timeoutMs } = options
   const [{ openWriterLink }, { spawnWriter }] = await Promise.all([
     import('../ipc/client.js'),
     import('../workers/spawn.js'),
@@ -98,7 +101,7 @@ async function startingOpener(options: ResolvedOptions): Promise<LinkOpener> {
   const openLink: OpenWriterLink = (path, handlers) => {
     link = openWriterLink(path, handlers, {
       timeoutMs,
-      start: () => spawnWriter(path, { autoCheckpoint, walLimit, snapshotTimeout }),
+      start: () => spawnWriter(path, { autoCheckpoint, walLimit, snapshotTimeout, allowFuse }),
     })
     return link
   }

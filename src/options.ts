@@ -1,7 +1,7 @@
 /**
  * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
  */
-import { invalidArgument } from './errors.js'
+import { assertOptions, assertSignal, invalidArgument, preview } from './errors.js'
 import {
   AUTO_CHECKPOINT_FRAMES,
   CACHE_LIMIT_BYTES,
@@ -28,7 +28,10 @@ export interface OpenOptions {
   writer?: 'auto' | 'inline' | 'process'
   /** Frames in the log after which a commit starts a checkpoint; 0 = never by itself. Default 1000. */
   autoCheckpoint?: number
-  /** Milliseconds to wait for locks before ENDMARK_BUSY; never on the event loop. Default 5000. */
+  /**
+   * Milliseconds to wait for locks before ENDMARK_BUSY: off the event loop, but for synchronous calls. `transactionSync`,
+   * `snapshot({ token })` during a checkpoint and, rarely, other reads block the thread. Default 5000.
+   */
   timeout?: number
   /** Bytes that decoded pages may take. Default 64 MiB. */
   cacheLimit?: number
@@ -47,6 +50,12 @@ export interface OpenOptions {
    * is ended: its reads throw ENDMARK_SNAPSHOT_EXPIRED. Effective from 1000 on. Default: none.
    */
   snapshotTimeout?: number
+  /**
+   * Open a database on a FUSE or virtiofs mount; otherwise that is ENDMARK_UNSUPPORTED. Only where shared maps and byte-range locks
+   * mean the same to every process that has the file open: elsewhere the database gets damaged. Never from two machines at once, a
+   * virtual one and its host included. Default false.
+   */
+  allowFuse?: boolean
 }
 
 /** Options of `Database.snapshot`. */
@@ -85,6 +94,7 @@ const DEFAULTS: ResolvedOptions = {
   dirtyLimit: DIRTY_LIMIT_BYTES,
   walLimit: Number.POSITIVE_INFINITY,
   snapshotTimeout: Number.POSITIVE_INFINITY,
+  allowFuse: false,
 }
 
 const SYNCHRONOUS: readonly unknown[] = ['off', 'normal', 'full', 'extra']
@@ -94,19 +104,15 @@ const WRITERS: readonly unknown[] = ['auto', 'inline', 'process']
  * @throws ENDMARK_INVALID_ARGUMENT naming the option, what was given and what is allowed
  */
 export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw invalidArgument(`options are an object, not ${show(given)}`)
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(DEFAULTS, name))
-      throw invalidArgument(`there is no option ${show(name)}; known: ${Object.keys(DEFAULTS).join(', ')}`)
-  }
+  assertOptions(given, Object.keys(DEFAULTS))
   const defined = Object.entries(given).filter(([, value]) => value !== undefined)
   const options: ResolvedOptions = { ...DEFAULTS, ...(Object.fromEntries(defined) as OpenOptions) }
   requireBoolean('create', options.create)
   requireBoolean('readOnly', options.readOnly)
+  requireBoolean('allowFuse', options.allowFuse)
   requirePageSize(options.pageSize)
   requireSynchronous(options.synchronous)
-  requireNumber('autoCheckpoint', options.autoCheckpoint)
+  requireFrames(options.autoCheckpoint)
   requireNumber('timeout', options.timeout)
   requireNumber('cacheLimit', options.cacheLimit)
   requireNumber('dirtyLimit', options.dirtyLimit)
@@ -122,33 +128,25 @@ export function requireSynchronous(value: unknown): asserts value is Synchronous
 
 /** @throws ENDMARK_INVALID_ARGUMENT unless it is the name of an event of a Database */
 export function requireLongReader(event: unknown): void {
-  if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${show(event)}`)
+  if (event !== 'long-reader') throw invalidArgument(`the only event is 'long-reader', not ${preview(event)}`)
 }
 
 /** @throws ENDMARK_INVALID_ARGUMENT */
 export function resolveSnapshotOptions(given: SnapshotOptions): SnapshotOptions {
-  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
-  for (const name of Object.keys(given)) {
-    if (name !== 'label' && name !== 'token')
-      throw invalidArgument(`there is no option ${show(name)}; known: label, token`)
-  }
+  assertOptions(given, ['label', 'token'])
   const { label } = given
-  if (label !== undefined && typeof label !== 'string') throw invalidArgument(`label is a string, not ${show(label)}`)
+  if (label !== undefined && typeof label !== 'string')
+    throw invalidArgument(`label is a string, not ${preview(label)}`)
   return given
 }
 
 /** @throws ENDMARK_INVALID_ARGUMENT */
 export function resolveWatchOptions(given: WatchOptions): WatchOptions {
-  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
-  for (const name of Object.keys(given)) {
-    if (name !== 'stores' && name !== 'signal')
-      throw invalidArgument(`there is no option ${show(name)}; known: stores, signal`)
-  }
+  assertOptions(given, ['stores', 'signal'])
   const { stores, signal } = given
   if (stores !== undefined && !(Array.isArray(stores) && stores.length > 0 && stores.every(isStoreOrName)))
-    throw invalidArgument(`stores is an array of names or handles that is not empty, not ${show(stores)}`)
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidArgument(`signal is an AbortSignal, not ${show(signal)}`)
+    throw invalidArgument(`stores is an array of names or handles that is not empty, not ${preview(stores)}`)
+  assertSignal(signal)
   return given
 }
 
@@ -159,37 +157,33 @@ function isStoreOrName(store: unknown): boolean {
 
 /** @throws ENDMARK_INVALID_ARGUMENT */
 export function resolvePoolOptions(given: PoolOptions): PoolOptions {
-  if (typeof given !== 'object' || given === null) throw invalidArgument(`options are an object, not ${show(given)}`)
-  const unknown = Object.keys(given).find((name) => name !== 'threads')
-  if (unknown !== undefined) throw invalidArgument(`there is no option ${show(unknown)}; known: threads`)
+  assertOptions(given, ['threads'])
   const { threads } = given
   if (threads !== undefined && !(Number.isSafeInteger(threads) && threads >= 1 && threads <= POOL_THREADS_MAX)) {
-    throw invalidArgument(`threads is a whole number from 1 to ${POOL_THREADS_MAX}, not ${show(threads)}`)
+    throw invalidArgument(`threads is a whole number from 1 to ${POOL_THREADS_MAX}, not ${preview(threads)}`)
   }
   return given
 }
 
 function requireBoolean(name: string, value: unknown): void {
-  if (typeof value !== 'boolean') throw invalidArgument(`${name} is true or false, not ${show(value)}`)
+  if (typeof value !== 'boolean') throw invalidArgument(`${name} is true or false, not ${preview(value)}`)
 }
 
 function requireNumber(name: string, value: unknown): void {
   const isNumber = typeof value === 'number' && value >= 0
-  if (!isNumber) throw invalidArgument(`${name} is a number of at least 0, not ${show(value)}`)
+  if (!isNumber) throw invalidArgument(`${name} is a number of at least 0, not ${preview(value)}`)
+}
+
+function requireFrames(value: unknown): void {
+  const isCount = value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 0)
+  if (!isCount) throw invalidArgument(`autoCheckpoint is a whole number of frames from 0, not ${preview(value)}`)
 }
 
 function requirePageSize(value: number): void {
   const isPowerOfTwo = Number.isInteger(value) && value >= 512 && value <= 65536 && (value & (value - 1)) === 0
-  if (!isPowerOfTwo) throw invalidArgument(`pageSize is a power of two from 512 to 65536, not ${show(value)}`)
+  if (!isPowerOfTwo) throw invalidArgument(`pageSize is a power of two from 512 to 65536, not ${preview(value)}`)
 }
 
 function notOneOf(name: string, allowed: readonly unknown[], given: unknown): Error {
-  return invalidArgument(`${name} is one of ${allowed.map(show).join(', ')}, not ${show(given)}`)
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  // Objects need not have a toString of their own, and their text says nothing anyway.
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return String(value)
+  return invalidArgument(`${name} is one of ${allowed.map(preview).join(', ')}, not ${preview(given)}`)
 }

@@ -8,6 +8,7 @@ export interface CheckpointerSettings {
   /** Frames between two checkpoints. */
   readonly frames: number
   readonly pace?: Partial<CheckpointPace> | undefined
+  readonly allowFuse: boolean
 }
 
 export type ToCheckpointer =

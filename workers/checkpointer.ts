@@ -53,7 +53,7 @@ function report(error: unknown): void {
   send({ type: 'failed', code, message })
 }
 
-async function run({ path, frames, pace }: CheckpointerSettings): Promise<void> {
+async function run({ path, frames, pace, allowFuse }: CheckpointerSettings): Promise<void> {
   let checkpoints: BackgroundCheckpoint | null = null
   let isStopping = false
   const stop = () => {
@@ -67,7 +67,7 @@ async function run({ path, frames, pace }: CheckpointerSettings): Promise<void> 
   // From a terminal it goes to the whole group: the writer process decides when to end.
   process.on('SIGINT', () => {})
 
-  const db = await open(path, { create: false, autoCheckpoint: 0, writer: 'inline' })
+  const db = await open(path, { create: false, autoCheckpoint: 0, writer: 'inline', allowFuse })
   try {
     const role = await RoleLock.acquire(db.path, 'checkpointer', { onLost: stop })
     try {

@@ -6,6 +6,7 @@ export interface ReaderSettings {
   readonly path: string
   readonly timeoutMs: number
   readonly cacheLimitBytes: number
+  readonly allowFuse: boolean
 }
 
 export type ReaderAnswer = { readonly value: unknown } | { readonly thrown: ThrownThing }

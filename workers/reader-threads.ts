@@ -21,8 +21,10 @@ import { fromThrownThing } from './thrown-thing.js'
 
 const READER_FILE = fileURLToPath(new URL('./reader-entry.cjs', import.meta.url))
 
+type Options = ReaderThreadsOptions & Pick<ReaderSettings, 'allowFuse'>
+
 /** @throws (rejects) what kept a thread from opening the database */
-export async function openReaderThreads(path: string, options: ReaderThreadsOptions): Promise<ReaderThreads> {
+export async function openReaderThreads(path: string, options: Options): Promise<ReaderThreads> {
   const threads = new PiscinaThreads(path, options)
   try {
     await Promise.all(Array.from({ length: threads.count }, () => threads.run({ kind: 'open' })))
@@ -46,8 +48,9 @@ class PiscinaThreads implements ReaderThreads {
   #failure: unknown = null
   #closing: Promise<void> | null = null
 
-  constructor(path: string, { count = availableParallelism(), timeoutMs, cacheLimitBytes }: ReaderThreadsOptions) {
-    const settings: ReaderSettings = { path, timeoutMs, cacheLimitBytes: Math.floor(cacheLimitBytes / count) }
+  constructor(path: string, { count = availableParallelism(), timeoutMs, cacheLimitBytes, allowFuse }: Options) {
+    const perThread = Math.floor(cacheLimitBytes / count)
+    const settings: ReaderSettings = { path, timeoutMs, cacheLimitBytes: perThread, allowFuse }
     this.count = count
     this.#path = path
     this.#piscina = new Piscina<ReadTask, ReaderAnswer>({

@@ -15,7 +15,7 @@ import { gatherBlobs } from './gather-blobs.js'
 import type { ReaderAnswer, ReaderSettings } from './reader-settings.js'
 import { toThrownThing } from './thrown-thing.js'
 
-const { path, timeoutMs, cacheLimitBytes } = workerData as ReaderSettings
+const { path, timeoutMs, cacheLimitBytes, allowFuse } = workerData as ReaderSettings
 
 let opening: Promise<Database> | null = null
 
@@ -59,10 +59,12 @@ function perform(task: ReadTask): Promise<Made> {
 }
 
 function database(): Promise<Database> {
-  opening ??= open(path, { readOnly: true, timeout: timeoutMs, cacheLimit: cacheLimitBytes }).catch((error) => {
-    opening = null
-    throw error
-  })
+  opening ??= open(path, { readOnly: true, timeout: timeoutMs, cacheLimit: cacheLimitBytes, allowFuse }).catch(
+    (error) => {
+      opening = null
+      throw error
+    },
+  )
   return opening
 }
 

@@ -24,6 +24,8 @@ export interface StartWriterOptions {
   readonly walLimit?: number | undefined
   /** Milliseconds past which a snapshot that blocks a full log is ended. Default: none. */
   readonly snapshotTimeout?: number | undefined
+  /** Whether the database may be on a FUSE mount. Default false. */
+  readonly allowFuse?: boolean
   /** File to which it appends its log, JSON lines. Default: none. */
   readonly logFile?: string | undefined
 }
@@ -37,6 +39,7 @@ export interface WriterSettings {
   readonly autoCheckpoint?: number
   readonly walLimit?: number
   readonly snapshotTimeout?: number
+  readonly allowFuse?: boolean
   readonly logFile?: string
 }
 
@@ -90,11 +93,13 @@ export function spawnWriter(path: string, options: StartWriterOptions = {}): voi
 }
 
 function launch(path: string, options: StartWriterOptions & Pick<WriterSettings, 'create'>) {
-  const { create = true, idleExitMs = IDLE_EXIT_MS, autoCheckpoint, walLimit, snapshotTimeout, logFile } = options
+  const { create = true, idleExitMs = IDLE_EXIT_MS, allowFuse = false } = options
+  const { autoCheckpoint, walLimit, snapshotTimeout, logFile } = options
   const settings: WriterSettings = {
     path: resolvePath(path),
     create,
     idleExitMs,
+    allowFuse,
     ...(autoCheckpoint === undefined ? {} : { autoCheckpoint }),
     // JSON has no infinity: that is the default.
     ...(walLimit === undefined || walLimit === Number.POSITIVE_INFINITY ? {} : { walLimit }),

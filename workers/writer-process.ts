@@ -33,6 +33,8 @@ export interface WriterProcessOptions {
   readonly walLimit?: number | undefined
   /** Milliseconds past which a snapshot that blocks a full log is ended. Default: none. */
   readonly snapshotTimeout?: number | undefined
+  /** Whether the database may be on a FUSE mount. Default false. */
+  readonly allowFuse?: boolean | undefined
   readonly pace?: Partial<CheckpointPace> | undefined
   readonly log: (entry: LogEntry) => void
 }
@@ -78,7 +80,8 @@ export class WriterProcess {
   /** Resolves when everything is closed. */
   readonly ended: Promise<WriterEnd>
 
-  private constructor(db: Database, role: RoleLock, { autoCheckpoint, pace, log }: WriterProcessOptions) {
+  private constructor(db: Database, role: RoleLock, options: WriterProcessOptions) {
+    const { autoCheckpoint, pace, allowFuse = false, log } = options
     this.path = db.path
     this.#db = db
     this.#role = role
@@ -88,7 +91,7 @@ export class WriterProcess {
       this.#resolveEnded = resolve
     })
     this.#checkpointer = new CheckpointerProcess(
-      { path: db.path, frames: autoCheckpoint ?? AUTO_CHECKPOINT_FRAMES, pace },
+      { path: db.path, frames: autoCheckpoint ?? AUTO_CHECKPOINT_FRAMES, pace, allowFuse },
       { between: (work) => this.#control.between(work), slowDown: (isSlow) => this.#control.slowDown(isSlow), log },
     )
     db.on('long-reader', ({ pid, thread, label, endMark, ageMs, framesHeld }) =>
@@ -112,8 +115,12 @@ export class WriterProcess {
    */
   static async start(path: string, options: WriterProcessOptions): Promise<WriterProcess> {
     const { create = true, autoCheckpoint = AUTO_CHECKPOINT_FRAMES, idleExitMs = 0, log } = options
-    const { walLimit = Number.POSITIVE_INFINITY, snapshotTimeout = Number.POSITIVE_INFINITY } = options
-    const db = await open(path, { create, writer: 'inline', autoCheckpoint, walLimit, snapshotTimeout })
+    const {
+      walLimit = Number.POSITIVE_INFINITY,
+      snapshotTimeout = Number.POSITIVE_INFINITY,
+      allowFuse = false,
+    } = options
+    const db = await open(path, { create, writer: 'inline', autoCheckpoint, walLimit, snapshotTimeout, allowFuse })
     try {
       // Lost before `writer` is there to be told: the role alone says so, and is asked below.
       let writer: WriterProcess | null = null

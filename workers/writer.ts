@@ -13,9 +13,7 @@ function tell(message: FromWriter): void {
   if (process.connected) process.send!(message, () => process.connected && process.disconnect())
 }
 
-const { path, create, idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, logFile } = JSON.parse(
-  process.argv[2] ?? '{}',
-) as WriterSettings
+const { path, logFile, ...settings } = JSON.parse(process.argv[2] ?? '{}') as WriterSettings
 
 function log(entry: LogEntry): void {
   if (logFile === undefined) return
@@ -27,7 +25,7 @@ function log(entry: LogEntry): void {
 }
 
 try {
-  const writer = await WriterProcess.start(path, { create, idleExitMs, autoCheckpoint, walLimit, snapshotTimeout, log })
+  const writer = await WriterProcess.start(path, { ...settings, log })
   stopOnSignals(writer)
   // The terminal that it was started from is closed: no reason for it to go.
   process.on('SIGHUP', () => {})

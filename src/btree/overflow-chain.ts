@@ -2,7 +2,7 @@
  * Payloads and their overflow chains: reading them whole, writing, overwriting and freeing them.
  *
  * A chain comes from a file that may be damaged. Its length is known beforehand from the payload's, is believed
- * only if the database has that many pages, and must end exactly there: a chain whose last page has no successor
+ * only if the format allows it and the database has that many pages, and must end exactly there: a chain whose last page has no successor
  * cannot contain a loop, as each page has one successor only.
  */
 import {
@@ -16,6 +16,9 @@ import {
 import type { Page, PageReader, PageWriter } from '../pager/index.js'
 import { NO_PAGE, type PageNumber } from '../units.js'
 import type { Payload } from './payload.js'
+
+/** Source: SQLite "Limits", the largest string or blob that it can be compiled for. */
+const PAYLOAD_SIZE_MAX = 2 ** 31 - 1
 
 /** Points `into` at the whole payload of a cell; with an overflow chain, at a copy that is put together. */
 export function readPayload(pages: PageReader, page: Page, cell: Cell, into: Payload): void {
@@ -48,7 +51,7 @@ export function assemblePayload(pages: PageReader, page: Page, cell: Cell, lengt
 function checkPayloadLength(pages: PageReader, page: Page, cell: Cell): void {
   const { payloadLength, localLength } = cell
   const needed = overflowPageCount(payloadLength - localLength, pages.usableSize)
-  if (needed < pages.pageCount) return
+  if (needed < pages.pageCount && payloadLength <= PAYLOAD_SIZE_MAX) return
   throw pages.corrupt(page.number, cell.offset, `payload of ${payloadLength} bytes in ${pages.pageCount} pages`)
 }
 

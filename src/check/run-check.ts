@@ -2,7 +2,16 @@
  * Runs a check in slices of a few milliseconds, each followed by a turn of the event loop, with a look at what could end it:
  * a signal, or the Database closing.
  */
-import { abortError, EndmarkError, invalidArgument, whatOf } from '../errors.js'
+import {
+  abortError,
+  assertFunction,
+  assertOptions,
+  assertSignal,
+  EndmarkError,
+  invalidArgument,
+  preview,
+  whatOf,
+} from '../errors.js'
 import type { Vfs } from '../vfs/index.js'
 import type { DatabaseCheck } from './check-database.js'
 import type { Finding } from './findings.js'
@@ -32,11 +41,13 @@ const LIMIT = 100
 const SLICE_MS = 4
 
 /** The limit of these options. @throws ENDMARK_INVALID_ARGUMENT also for the others */
-export function checkedLimit({ progress, signal, limit = LIMIT }: CheckOptions): number {
-  if (progress !== undefined && typeof progress !== 'function') throw invalidArgument('check: progress is a function')
-  if (!Number.isInteger(limit) || limit < 1) {
-    throw invalidArgument(`check: limit is a whole number of at least 1, not ${String(limit)}`)
-  }
+export function checkedLimit(options: CheckOptions): number {
+  assertOptions(options, ['progress', 'signal', 'limit'])
+  const { progress, signal, limit = LIMIT } = options
+  if (progress !== undefined) assertFunction(progress, 'progress')
+  if (!Number.isInteger(limit) || limit < 1)
+    throw invalidArgument(`limit is a whole number of at least 1, not ${preview(limit)}`)
+  assertSignal(signal)
   if (signal?.aborted) throw abortError(signal)
   return limit
 }

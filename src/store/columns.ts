@@ -7,7 +7,7 @@
  *
  * Source for the rules: SQLite "Datatypes In SQLite", sections 3.1 and 3.2.
  */
-import { EndmarkError, invalidArgument, unsupported } from '../errors.js'
+import { EndmarkError, invalidArgument, preview, unsupported } from '../errors.js'
 import { INT64_MAX, INT64_MIN, normalizeInteger, type SqlValue } from '../format/index.js'
 
 /** What a column of a store can be declared as. */
@@ -198,27 +198,4 @@ function wrongType(store: string, column: Column, value: unknown): EndmarkError 
   const expected =
     column.check === 'affinity' || column.check === 'any' ? 'a number, bigint, string or Uint8Array' : column.check
   return invalidArgument(`${describe(store, column)}: expected ${expected}, got ${preview(value)}`)
-}
-
-const PREVIEW_LENGTH_MAX = 40
-
-/** A short text that shows a caller what was given. */
-export function preview(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value.length > PREVIEW_LENGTH_MAX ? `${value.slice(0, PREVIEW_LENGTH_MAX)}…` : value)
-    case 'bigint':
-      return `${String(value).slice(0, PREVIEW_LENGTH_MAX)}n`
-    case 'number':
-    case 'boolean':
-    case 'undefined':
-      return String(value)
-    case 'object':
-      if (value === null) return 'null'
-      return Array.isArray(value)
-        ? `an array of ${value.length}`
-        : `an object (${value.constructor?.name ?? 'no class'})`
-    default:
-      return `a ${typeof value}`
-  }
 }

@@ -50,5 +50,5 @@ export {
   type SchemaRow,
   schemaRowOf,
 } from './schema.js'
-export { Store } from './store.js'
+export { assertStore, Store } from './store.js'
 export { type KeyBound, Table, type TableKey } from './table.js'

@@ -4,7 +4,7 @@
  */
 import { assert } from '../assert.js'
 import { type Payload, type RecordRun, type Rowid, RUN_RECORD_SIZE_MAX } from '../btree/index.js'
-import { invalidArgument, unsupported } from '../errors.js'
+import { invalidArgument, preview, unsupported } from '../errors.js'
 import {
   encodeRecord,
   measureRecord,
@@ -16,7 +16,7 @@ import {
   type SqlValue,
 } from '../format/index.js'
 import type { StoreCodec } from './codec.js'
-import { type Column, decodeValue, encodeValue, preview } from './columns.js'
+import { type Column, decodeValue, encodeValue } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import { checkRecordSize } from './record-size.js'
 

@@ -3,9 +3,8 @@
  * which SQL can read and write like every other.
  */
 import type { RecordRun } from '../btree/index.js'
-import { invalidArgument } from '../errors.js'
+import { invalidArgument, preview } from '../errors.js'
 import type { SqlValue } from '../format/index.js'
-import { preview } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import type { CommitOptions } from './host.js'
 import { sortByKey } from './key-sort.js'
@@ -77,6 +76,7 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
    * @throws (rejects) as `put` does; a change that is neither put nor delete is an ENDMARK_INVALID_ARGUMENT
    */
   async batch(changes: readonly MapChange<K, V>[], options?: CommitOptions): Promise<void> {
+    if (!Array.isArray(changes)) throw invalidArgument(`batch: expected an array of changes, got ${preview(changes)}`)
     const schema = this.currentSchema()
     const operations = changes.map((change) => this.#operationOf(schema, change))
     if (operations.length === 0) return
@@ -117,7 +117,7 @@ export class OrderedMap<K, V> extends Store<K, V, [K, V], K, MapCodec<K, V>> {
   }
 
   #operationOf(schema: Schema, change: MapChange<K, V>): PutOperation | DeleteOperation {
-    const { type } = change
+    const type = change?.type
     if (type === 'put') return this.putOperation(schema, change.key, change.value)
     if (type === 'delete') return this.deleteOperation(schema, change.key)
     throw invalidArgument(

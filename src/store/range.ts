@@ -6,10 +6,9 @@
  * and `lte` include the whole group that begins with it, `gt` and `lt` leave it out.
  */
 import { IndexCursor, LeafCopy, Payload, type Rowid, type SeekBound, TableCursor } from '../btree/index.js'
-import { invalidArgument } from '../errors.js'
+import { invalidArgument, preview } from '../errors.js'
 import type { SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
-import { preview } from './columns.js'
 import { locateDamage } from './damage.js'
 import type { StoreDefinition } from './definition.js'
 import type { RangeLog } from './read-log.js'

@@ -3,7 +3,7 @@
  * or undefined means the column's default. What comes out has all columns, in declared order, whatever the record's.
  */
 import type { Payload, Rowid } from '../btree/index.js'
-import { type EndmarkError, invalidArgument } from '../errors.js'
+import { type EndmarkError, invalidArgument, preview } from '../errors.js'
 import {
   encodeRecord,
   INT64_MAX,
@@ -14,7 +14,7 @@ import {
   type SqlValue,
 } from '../format/index.js'
 import type { StoreCodec } from './codec.js'
-import { type Column, decodeValue, defaultOf, encodeValue, preview } from './columns.js'
+import { type Column, decodeValue, defaultOf, encodeValue } from './columns.js'
 import type { StoreDefinition } from './definition.js'
 import { checkRecordSize } from './record-size.js'
 

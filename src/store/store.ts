@@ -18,7 +18,7 @@ import {
   type Rowid,
   readAheadByHint,
 } from '../btree/index.js'
-import { EndmarkError, invalidArgument } from '../errors.js'
+import { EndmarkError, invalidArgument, preview } from '../errors.js'
 import { encodeRecord, SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import type { StoreCodec } from './codec.js'
@@ -72,21 +72,28 @@ export abstract class Store<
 
   /**
    * The value stored under the key in the newest committed state, or undefined.
-   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_NOT_FOUND
-   *   if the store has been dropped
+   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; ENDMARK_NOT_FOUND if the store has been dropped;
+   *   ENDMARK_UNSUPPORTED if it has been made anew as one that cannot be read; ENDMARK_CORRUPT; ENDMARK_CLOSED; ENDMARK_IO;
+   *   ENDMARK_BUSY if no state could be read within `timeout`, for which this blocks
    */
   get(key: Key): Value | undefined {
     const pages = this.host.pages()
     return this.#getWith(pages, pages === this.#pages ? this.#codec! : this.#turnTo(pages), key)
   }
 
-  /** The values stored under these keys, all from one state, in the order of the keys; undefined where there is none. */
+  /**
+   * The values stored under these keys, all from one state, in the order of the keys; undefined where there is none.
+   * @throws as `get`
+   */
   getMany(keys: readonly Key[]): (Value | undefined)[] {
     const pages = this.host.pages()
     return this.getManyFrom(pages, this.host.schema(pages), keys)
   }
 
-  /** Whether there is an entry with this key in the newest committed state. */
+  /**
+   * Whether there is an entry with this key in the newest committed state.
+   * @throws as `get`
+   */
   has(key: Key): boolean {
     const pages = this.host.pages()
     return this.hasFrom(pages, this.host.schema(pages), key)
@@ -95,6 +102,7 @@ export abstract class Store<
   /**
    * How many entries there are in the newest committed state, or in a range of it. Without a range, counted from the
    * pages of the tree, without reading entries; with one, by walking over it.
+   * @throws ENDMARK_INVALID_ARGUMENT for unknown options or bounds of the wrong type; otherwise as `get`
    */
   count(range?: RangeOptions<Bound>): number {
     const pages = this.host.pages()
@@ -104,13 +112,15 @@ export abstract class Store<
   /**
    * Deletes the entry with this key.
    * @returns whether there was one, once the commit is durable as `options.synchronous` asks
+   * @throws (rejects) ENDMARK_UNSUPPORTED if the store must not be written; ENDMARK_READONLY; ENDMARK_BUSY if no lock came free
+   *   within `timeout`; ENDMARK_WAL_FULL; an AbortError; otherwise as `get`
    */
   async delete(key: Key, options?: CommitOptions): Promise<boolean> {
     const [result] = await this.host.submit([this.deleteOperation(this.currentSchema(), key)], options)
     return result!.existed
   }
 
-  /** @throws ENDMARK_INVALID_ARGUMENT unless this handle belongs to the Database with this host */
+  /** @throws ENDMARK_INVALID_ARGUMENT unless this handle belongs to the Database with this host; see `assertStore` */
   assertOf(host: StoreHost): void {
     if ((this.host.snapshotOf ?? this.host) !== host)
       throw invalidArgument(`store ${JSON.stringify(this.name)} is a handle of another Database`)
@@ -152,6 +162,7 @@ export abstract class Store<
     keys: readonly Key[],
     log: ReadLog | null = null,
   ): (Value | undefined)[] {
+    if (!Array.isArray(keys)) throw invalidArgument(`getMany: expected an array of keys, got ${preview(keys)}`)
     const values: (Value | undefined)[] = []
     const codec = this.codecIn(schema)
     if (log !== null || codec.definition.treeKind === 'table') {
@@ -360,6 +371,13 @@ export abstract class Store<
     this.#schema = schema
     return codec
   }
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is a handle of the Database with this host */
+export function assertStore(store: unknown, host: StoreHost): asserts store is Store<unknown, unknown, unknown> {
+  if (!(store instanceof Store))
+    throw invalidArgument(`expected a map or a table of this database, got ${preview(store)}`)
+  store.assertOf(host)
 }
 
 const UNOBSERVED = { holder: null, log: null } as const

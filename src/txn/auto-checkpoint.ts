@@ -164,6 +164,7 @@ export class AutoCheckpoint {
       return
     }
     if (this.#running !== null) return
+    this.#shrink.look()
     if (this.#shrink.isDue(vfs.now())) this.#running = this.#cutLog()
     else if (header.endMark - index.backfill >= this.#options.frames || this.#passes.isVeryLong(header.endMark)) {
       this.#running = this.#runAsync()

@@ -130,6 +130,7 @@ export class BackgroundCheckpoint {
     const isNew = await this.#look(nowMs)
     this.#lookMs = isNew ? LOOK_MIN_MS : Math.min(this.#lookMs * 2, LOOK_MAX_MS)
     if (this.#isDue(nowMs)) await this.#checkpoint(nowMs)
+    this.#shrink.look()
     if (this.#shrink.isDue(nowMs)) await this.#cutLog()
   }
 
@@ -142,7 +143,6 @@ export class BackgroundCheckpoint {
       await runAsync(this.#wal.refresh())
       this.#seen.copyFrom(header)
       if (header.endMark < endMark) this.#passes.restarted()
-      this.#shrink.used(header.endMark)
     }
     if (this.#unbackfilled() <= 0) this.#waitingSinceMs = null
     else this.#waitingSinceMs ??= nowMs

@@ -1,6 +1,7 @@
 /**
  * Cutting a log file that is far longer than it is used, after a burst or a long reader. How much of it is used is looked at
- * in windows of time; a file that was not used beyond a quarter of its length in two windows is cut.
+ * in windows of time; a file that was not used beyond a quarter of its length in two windows is cut. A log that nobody adds to is
+ * not used.
  *
  * A restarted log is overwritten in place, and syncing that is twice as fast as syncing what appends. So the file keeps a
  * useful length, and nothing is cut while it may be needed again soon.
@@ -8,7 +9,7 @@
  * Locks: those of a truncating checkpoint. It waits for no reader: then the file is cut another time.
  */
 import type { Synchronous } from '../units.js'
-import { type Blocking, checkpoint, type Wal } from '../wal/index.js'
+import { type Blocking, checkpoint, IndexHeader, type Wal } from '../wal/index.js'
 
 export interface LogShrinkOptions {
   /** A log of so many frames, between two checkpoints, is nothing unusual. */
@@ -30,6 +31,8 @@ export class LogShrink {
   #peakFrames = 0
   #peakBefore = 0
   #windowEndMs: number
+  /** As it was published at the last look. */
+  readonly #seen = new IndexHeader()
 
   constructor(wal: Wal, options: LogShrinkOptions) {
     this.#wal = wal
@@ -37,9 +40,16 @@ export class LogShrink {
     this.#windowEndMs = wal.vfs.now() + options.afterMs
   }
 
-  /** The log has this length. */
+  /** A commit has made the log that long. */
   used(endMark: number): void {
     if (endMark > this.#peakFrames) this.#peakFrames = endMark
+  }
+
+  /** Looks for commits of others. */
+  look(): void {
+    const { index } = this.#wal
+    // One that cannot be read is being published: it counts at the next look.
+    if (!index.isCurrent(this.#seen) && index.readHeader(this.#seen)) this.used(this.#seen.endMark)
   }
 
   /** Whether the file is so long that it may be cut some time. */
@@ -53,7 +63,7 @@ export class LogShrink {
     this.#windowEndMs = nowMs + this.#options.afterMs
     const needed = Math.max(this.#peakFrames, this.#peakBefore, this.#options.frames)
     this.#peakBefore = this.#peakFrames
-    this.#peakFrames = this.#wal.header.endMark
+    this.#peakFrames = 0
     return this.#isLongerThan(needed)
   }
 

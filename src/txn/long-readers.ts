@@ -6,7 +6,7 @@
  * The registry only tells (READER-1). A reader that is not listed, of SQLite or of a thread that never comes back to its event
  * loop, holds the log just the same.
  */
-import type { ReaderInfo, ReaderRegistry, RegisteredReader, Wal } from '../wal/index.js'
+import { IndexHeader, type ReaderInfo, type ReaderRegistry, type RegisteredReader, type Wal } from '../wal/index.js'
 
 /** What a listener of 'long-reader' is given: the oldest one. */
 export interface LongReader extends ReaderInfo {
@@ -34,6 +34,8 @@ export class LongReaders {
   readonly #registry: ReaderRegistry
   readonly #options: LongReadersOptions
   readonly #listeners = new Set<LongReaderListener>()
+  /** As it is published: where a writer process commits, the connection's own is older. */
+  readonly #header = new IndexHeader()
   #tellAfterMs = Number.NEGATIVE_INFINITY
   /** When to look again, with nobody waiting for room, and while somebody does. */
   #lookAfterMs = Number.NEGATIVE_INFINITY
@@ -56,15 +58,17 @@ export class LongReaders {
 
   /** All that are listed, the oldest first. */
   list(): ReaderInfo[] {
+    this.#lookAtHeader()
     return this.#registry.list().map((reader) => this.#info(reader))
   }
 
-  /** Called after commits and checkpoints; costs nothing without listeners, and little with them. */
+  /** Called after commits, whoever made them, and checkpoints; costs nothing without listeners, and little with them. */
   look(): void {
-    const { header, vfs } = this.#wal
-    if (this.#listeners.size === 0 || header.endMark < this.#options.frames) return
-    const nowMs = vfs.now()
+    if (this.#listeners.size === 0) return
+    const nowMs = this.#wal.vfs.now()
     if (nowMs < this.#lookAfterMs) return
+    this.#lookAtHeader()
+    if (this.#header.endMark < this.#options.frames) return
     this.#lookAfterMs = nowMs + TELL_MS
     this.#tell(this.#inTheWay())
   }
@@ -75,11 +79,18 @@ export class LongReaders {
     const nowMs = vfs.now()
     if (nowMs < this.#lookBlockedAfterMs) return this.#blocker
     this.#lookBlockedAfterMs = nowMs + LOOK_MS
+    this.#lookAtHeader()
     const readers = this.#inTheWay()
     this.#expire(readers)
     this.#tell(readers)
     this.#blocker = this.#describe(readers)
     return this.#blocker
+  }
+
+  #lookAtHeader(): void {
+    const { index, header } = this.#wal
+    // Its writer may be at it right now.
+    if (!index.readHeader(this.#header)) this.#header.copyFrom(header)
   }
 
   #inTheWay(): RegisteredReader[] {
@@ -120,7 +131,7 @@ export class LongReaders {
   }
 
   #framesHeld({ salt1, salt2, endMark }: RegisteredReader): number {
-    const { header } = this.#wal
+    const header = this.#header
     const isOfThisLog = header.salt1 === salt1 && header.salt2 === salt2
     // A state of the main file alone, from before the log was started over: nothing can be copied beside it.
     return isOfThisLog ? Math.max(0, header.endMark - endMark) : header.endMark

@@ -7,8 +7,8 @@
  * until the last thread has answered. Where no snapshot is given and one thread is enough, it takes the newest state itself,
  * which is at least as new as that of the call (READ-1).
  */
-import { abortError, EndmarkError, invalidArgument } from '../errors.js'
-import { OrderedMap, type RangeOptions, type Store, type StoreHost } from '../store/index.js'
+import { abortError, assertOptions, assertSignal, EndmarkError, invalidArgument } from '../errors.js'
+import { assertStore, OrderedMap, type RangeOptions, type Store, type StoreHost } from '../store/index.js'
 import type { PartResult, ReaderThreads, ReadTask, StoreAddress, TaskState } from './reader-threads.js'
 import { type HandedSnapshot, handOver, Snapshot } from './snapshot.js'
 import { ThreadSlots } from './thread-slots.js'
@@ -178,10 +178,8 @@ export class ReaderPool {
   }
 
   #addressOf(store: unknown): StoreAddress {
-    const handle = store as Store<unknown, unknown, unknown>
-    if (typeof handle?.assertOf !== 'function') throw invalidArgument('the first argument is a map or a table')
-    handle.assertOf(this.#parts.host)
-    return { kind: handle instanceof OrderedMap ? 'map' : 'table', name: handle.name }
+    assertStore(store, this.#parts.host)
+    return { kind: store instanceof OrderedMap ? 'map' : 'table', name: store.name }
   }
 
   /** Holds the state for as long as `work` takes: the given one, or the newest if several threads are to read the same. */
@@ -282,13 +280,9 @@ function checkedParts(parts: unknown): number {
 }
 
 function checkedOptions<Options extends PoolCallOptions>(options: Options, known: readonly string[]): Options {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options are an object')
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    throw invalidArgument(`there is no option ${JSON.stringify(unknown)}; known: ${known.join(', ')}`)
-  }
+  assertOptions(options, known)
   const { snapshot, signal } = options
   if (snapshot !== undefined && !(snapshot instanceof Snapshot)) throw invalidArgument('snapshot is an open Snapshot')
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal is an AbortSignal')
+  assertSignal(signal)
   return options
 }

@@ -4,7 +4,7 @@
  *
  * Locks: those of `checkpoint`; what this Database reads on nobody's behalf is let go before.
  */
-import { invalidArgument } from '../errors.js'
+import { abortError, assertOptions, assertSignal, invalidArgument, preview } from '../errors.js'
 import type { TurnPages } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
 import { type CheckpointMode, checkpoint, runAsync, type Wal } from '../wal/index.js'
@@ -49,8 +49,12 @@ export class RequestedCheckpoints {
   }
 
   /** @throws (rejects) as `Database.checkpoint` */
-  async run({ mode = 'passive', signal }: CheckpointRequest): Promise<CheckpointReport> {
-    if (!MODES.includes(mode)) throw invalidArgument(`mode is one of ${MODES.join(', ')}, not ${String(mode)}`)
+  async run(request: CheckpointRequest): Promise<CheckpointReport> {
+    assertOptions(request, ['mode', 'signal'])
+    const { mode = 'passive', signal } = request
+    if (!MODES.includes(mode)) throw invalidArgument(`mode is one of ${MODES.join(', ')}, not ${preview(mode)}`)
+    assertSignal(signal)
+    if (signal?.aborted) throw abortError(signal)
     const running = this.#checkpoint(mode, signal)
     this.#running.add(running)
     try {

@@ -3,7 +3,14 @@
  * pages, and the schema of those pages) is the subclass's.
  */
 import type { PageReader } from '../pager/index.js'
-import type { RangeOptions, ReadLog, Schema, Store, StoreHost } from '../store/index.js'
+import {
+  assertStore,
+  type RangeOptions,
+  type ReadLog,
+  type Schema,
+  type Store,
+  type StoreHost,
+} from '../store/index.js'
 
 export abstract class StateReader {
   /** The Database whose state this is: handles of another one mean another file. */
@@ -32,7 +39,7 @@ export abstract class StateReader {
    *   ENDMARK_CORRUPT; ENDMARK_CLOSED
    */
   get<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): Value | undefined {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return store.getFrom(this.pages(), this.schema(), key, this.readLog)
   }
 
@@ -41,13 +48,13 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     keys: readonly Key[],
   ): (Value | undefined)[] {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return store.getManyFrom(this.pages(), this.schema(), keys, this.readLog)
   }
 
   /** Whether there is an entry with this key. Errors as `get`. */
   has<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return store.hasFrom(this.pages(), this.schema(), key, this.readLog)
   }
 
@@ -59,13 +66,13 @@ export abstract class StateReader {
     store: Store<Key, Value, Entry, Bound>,
     options?: RangeOptions<Bound>,
   ): IterableIterator<Entry> {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return store.rangeFrom(this.pages(), this.schema(), options, { holder: this, log: this.readLog })
   }
 
   /** How many entries there are, in all or in a range. Errors as `range`. */
   count<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, options?: RangeOptions<Bound>): number {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return store.countFrom(this.pages(), this.schema(), options, this.readLog)
   }
 }

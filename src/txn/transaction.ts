@@ -6,14 +6,15 @@
  * Operations are applied at once, except for puts into maps that come many in a row: those are buffered and applied together,
  * before anything that could tell the difference (TXN-10). A transaction that is recorded applies each at once.
  */
-import { EndmarkError, invalidArgument } from '../errors.js'
+import { assertFunction, EndmarkError, invalidArgument, preview } from '../errors.js'
 import type { PageReader, WritePages } from '../pager/index.js'
 import {
   applyOperation,
+  assertStore,
   BufferedPuts,
   type Operation,
   type OperationResult,
-  OrderedMap,
+  type OrderedMap,
   type Schema,
   type SchemaCache,
   type Store,
@@ -49,8 +50,9 @@ export class Transaction extends StateReader {
   /**
    * Stores a value under a key of a map, or a row in a table, in place of one with the same key.
    * @returns the key; for a table whose integer key was left out, the one it got
-   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`; ENDMARK_CORRUPT or
-   *   ENDMARK_IO, for a map perhaps from a later call: the transaction fails then, whatever its function does
+   * @throws ENDMARK_INVALID_ARGUMENT, ENDMARK_CONSTRAINT, ENDMARK_UNSUPPORTED as the handle's own `put`; ENDMARK_NOT_FOUND if this
+   *   state has no such store; ENDMARK_CLOSED once the function has returned; ENDMARK_CORRUPT or ENDMARK_IO, for a map perhaps
+   *   from a later call: the transaction fails then, whatever its function does
    */
   put<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): Key
   put<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key
@@ -66,9 +68,7 @@ export class Transaction extends StateReader {
       const operation = store.putOperation(schema, keyOrRow as Row)
       return store.keyOfResult(schema, operation, this.#apply(operation).rowid)
     }
-    if (!(store instanceof OrderedMap))
-      throw invalidArgument('put: the first argument is a map or a table of this database')
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     this.#putInto(store, keyOrRow as Key, value as Value)
     return keyOrRow as Key
   }
@@ -79,7 +79,7 @@ export class Transaction extends StateReader {
    * @throws ENDMARK_CONSTRAINT if there is a row with this key; otherwise as `put`
    */
   insert<Row extends object, Key>(table: Table<Row, Key>, row: Row): Key {
-    table.assertOf(this.host)
+    this.#assertTable(table)
     const schema = this.schema()
     const operation = table.insertOperation(schema, row)
     return table.keyOfResult(schema, operation, this.#apply(operation).rowid)
@@ -88,27 +88,33 @@ export class Transaction extends StateReader {
   /**
    * Changes some columns of the row with this key.
    * @returns false if there is no such row
+   * @throws ENDMARK_INVALID_ARGUMENT also for a change of a key column; ENDMARK_UNSUPPORTED also for a row with text that is not
+   *   UTF-8; otherwise as `put`
    */
   update<Row extends object, Key>(table: Table<Row, Key>, key: Key, changes: Partial<Row>): boolean {
-    table.assertOf(this.host)
+    this.#assertTable(table)
     return this.#apply(table.updateOperation(this.schema(), key, changes)).existed
   }
 
   /**
    * Deletes the entry with this key.
    * @returns whether there was one
+   * @throws ENDMARK_INVALID_ARGUMENT for a key of the wrong type; otherwise as `put`
    */
   delete<Key, Value, Entry, Bound>(store: Store<Key, Value, Entry, Bound>, key: Key): boolean {
-    store.assertOf(this.host)
+    assertStore(store, this.host)
     return this.#apply(store.deleteOperation(this.schema(), key)).existed
   }
 
   /**
    * Runs a part that can be undone alone: if `part` throws, its changes are undone and the error is thrown on.
    * @returns what `part` returns
+   * @throws what `part` throws; ENDMARK_INVALID_ARGUMENT if it returns a promise, and its changes are undone; ENDMARK_CLOSED;
+   *   ENDMARK_CORRUPT or ENDMARK_IO from puts before it
    */
   savepoint<T>(part: () => T): T {
     const pages = this.#open()
+    assertFunction(part, 'what savepoint runs')
     this.#applyBuffered()
     const failureBefore = this.#failure
     pages.savepoint()
@@ -158,6 +164,11 @@ export class Transaction extends StateReader {
     const schema = this.#schemas.of(this.#open())
     this.#log?.lookedAtSchema(schema.cookie)
     return schema
+  }
+
+  #assertTable(table: unknown): void {
+    if (!(table instanceof Table)) throw invalidArgument(`expected a table of this database, got ${preview(table)}`)
+    table.assertOf(this.host)
   }
 
   #putInto<Key, Value>(map: OrderedMap<Key, Value>, key: Key, value: Value): void {
@@ -233,6 +244,8 @@ export function isRefusal(error: unknown): error is EndmarkError {
 /** The body of a transaction is synchronous: what a promise does later would not be part of it. */
 export function refusePromise<T>(result: T): T {
   const isPromise = typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
-  if (isPromise) throw invalidArgument('the function of a transaction must not be async: it returned a promise')
-  return result
+  if (!isPromise) return result
+  // Nobody else has the promise, and its next use of the transaction, which is over, rejects it.
+  Promise.resolve(result).catch(() => {})
+  throw invalidArgument('the function of a transaction must not be async: it returned a promise')
 }

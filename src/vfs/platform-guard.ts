@@ -34,12 +34,13 @@ export interface FileSystemOptions {
 /** @throws ENDMARK_UNSUPPORTED where `type` is a file system whose maps or locks are not coherent */
 export function refuseFileSystem(type: number, folder: string, { allowFuse = false }: FileSystemOptions = {}): void {
   // The field is a signed word on some platforms.
-  const name =
-    REFUSED_FILE_SYSTEMS.get(type >>> 0) ?? (type === FUSE_TYPE && !allowFuse ? 'FUSE or virtiofs' : undefined)
+  const isFuse = type === FUSE_TYPE
+  const name = REFUSED_FILE_SYSTEMS.get(type >>> 0) ?? (isFuse && !allowFuse ? 'FUSE or virtiofs' : undefined)
   if (name === undefined) return
-  throw unsupported(`${folder} is on a ${name} file system, where shared maps or locks are not coherent`, {
-    file: folder,
-  })
+  const coherent = isFuse
+    ? 'need not be coherent: the option allowFuse is for those where they are'
+    : 'are not coherent'
+  throw unsupported(`${folder} is on a ${name} file system, where shared maps or locks ${coherent}`, { file: folder })
 }
 
 /**

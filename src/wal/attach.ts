@@ -11,7 +11,7 @@
  * any number of processes may create it at once and no crash leaves half a header behind.
  */
 import { assert } from '../assert.js'
-import { EndmarkError, unsupported } from '../errors.js'
+import { corrupt, EndmarkError, unsupported } from '../errors.js'
 import {
   countChange,
   DMS_LOCK_BYTE,
@@ -19,6 +19,7 @@ import {
   encodeNewDatabase,
   FILE_HEADER_SIZE,
   type FileHeader,
+  getPageCount,
   isPageCountValid,
   setJournalMode,
   setPageCount,
@@ -219,12 +220,25 @@ function switchToWal(main: VfsFile, mainLock: MainLock, options: AttachOptions):
     refuseHotJournal(main, options.vfs)
     const bytes = new Uint8Array(FILE_HEADER_SIZE)
     main.read(bytes, 0)
+    const pageCount = wholeFileCount(main)
     setJournalMode(bytes, VERSION_WAL)
-    if (!isPageCountValid(bytes)) setPageCount(bytes, Math.ceil(main.size() / readHeader(main).pageSize))
+    if (!isPageCountValid(bytes)) setPageCount(bytes, pageCount)
+    else if (getPageCount(bytes) > pageCount) throw tooShort(main, getPageCount(bytes), pageCount)
     countChange(bytes)
     main.write([bytes], 0)
   }
   return alone(main, mainLock, options, { isDone, work })
+}
+
+/** Pages of a database without a log. @throws ENDMARK_CORRUPT if it does not even have its first one */
+function wholeFileCount(main: VfsFile): number {
+  const { pageSize } = readHeader(main)
+  if (main.size() < pageSize) throw tooShort(main, 1, 0)
+  return Math.ceil(main.size() / pageSize)
+}
+
+function tooShort(main: VfsFile, claimed: number, pageCount: number): EndmarkError {
+  return corrupt({ file: main.path, page: 1, what: `a database of ${claimed} pages in a file of ${pageCount}` })
 }
 
 /**

@@ -130,7 +130,11 @@ function setMainSize(wal: Wal, pageCount: number): void {
 }
 
 /** Lets the event loop turn; in a blocking run there is nothing to let by. */
-const turnStep = (wal: Wal): BlockingStep => ({ sync: () => {}, async: () => wal.vfs.delay(0) })
+const turnStep = ({ vfs }: Wal): BlockingStep => ({
+  sync: () => {},
+  // Not a timer, which takes a millisecond: writers wait for the last pass.
+  async: () => new Promise((resolve) => vfs.endOfTurn(resolve)),
+})
 
 interface CopyRange {
   readonly start: FrameNumber

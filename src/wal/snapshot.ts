@@ -230,8 +230,9 @@ export class Snapshots {
   #extendTo(header: IndexHeader, backfill: FrameNumber): void {
     const isExtension = this.#mapped.hasSaltsOf(header) && header.endMark >= this.#frames.endMark
     if (!isExtension || header.pageCount < this.#mapped.pageCount) {
-      // What is backfilled stays in the main file, so the map may begin there.
-      const base = Math.min(backfill, header.endMark) as FrameNumber
+      // What is backfilled stays in the main file, so the map may begin there. A backfill past the end is of the log before
+      // (WAL-6), or damage, and says nothing of this one.
+      const base = backfill <= header.endMark ? backfill : NO_FRAME
       this.#replace(new FrameMap(base), header, { isBackfilled: false })
     }
     this.#frames.extend(this.#wal.index, header.endMark, this.#pageChanged)

@@ -3,13 +3,15 @@
  * loop or a silent wrong answer, and a file that was refused is left as it was.
  */
 import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { endianness } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { EndmarkError, type ErrorCode, open } from '../../src/index.js'
+import { BACKFILL_OFFSET, HEADER } from '../../src/format/index.js'
+import { type Database, EndmarkError, type ErrorCode, type OrderedMap, open } from '../../src/index.js'
 import { type Files, readFiles, tryOut, writeFiles } from '../support/damage.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
 import { seededRandom } from '../support/random.js'
-import { askSqlite, startReferee } from '../support/referee.js'
+import { askSqlite, type StandingReferee, startReferee, startStandingReferee } from '../support/referee.js'
 import { fillLog, SOUND_PAGE_SIZE as PAGE_SIZE, soundBytes } from '../support/sound-database.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -337,14 +339,11 @@ test('what is recovered of a damaged log is what SQLite recovers of the same fil
     writeFiles(join(folder, `${name}.db`), { main: files.main, log, shm: null })
   }
   // All in one process: each database is opened by SQLite alone.
-  const referee = await startReferee(t, join(folder, 'any.db'))
+  const referee = startStandingReferee(t)
   const expected = await referee.call(
-    async (_, paths) => {
-      const { default: Sqlite } = (await import('better-sqlite3')) as unknown as {
-        default: new (path: string) => import('better-sqlite3').Database
-      }
-      return paths.map((path) => {
-        const db = new Sqlite(path)
+    (openAt, paths) =>
+      paths.map((path) => {
+        const db = openAt(path)
         try {
           return (db.prepare('SELECT key, value FROM map').raw().all() as [string, string][]).sort((a, b) =>
             a[0] < b[0] ? -1 : 1,
@@ -354,11 +353,9 @@ test('what is recovered of a damaged log is what SQLite recovers of the same fil
         } finally {
           db.close()
         }
-      })
-    },
+      }),
     cases.map(({ name }) => join(folder, `${name}-sqlite.db`)),
   )
-  await referee.close()
   for (const [index, { name }] of cases.entries()) {
     let found: unknown
     try {
@@ -421,54 +418,139 @@ test('a damaged wal-index that nobody has open is rebuilt from the log', async (
   }
 })
 
-/** The count of backfilled frames. Nothing in the format tells a wrong one: SQLite and we have to believe it. */
-const BACKFILL_OFFSET = 96
+/** Uses the database in every way, and goes on after typed errors. @returns their codes */
+async function useDamaged(path: string, db: Database, map: OrderedMap<string, string>): Promise<string[]> {
+  const codes: string[] = []
+  const attempt = async (work: () => unknown) => {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof EndmarkError)) throw new Error(`${path}: ${(error as Error).stack}`)
+      codes.push(error.code)
+    }
+  }
+  await attempt(() => map.get('key 3'))
+  await attempt(async () => {
+    const second = await open(path, { timeout: 100 })
+    await attempt(() => second.stores())
+    await attempt(() => second.close())
+  })
+  await attempt(() => map.put('after', 'x'))
+  await attempt(() => [...map.entries()])
+  await attempt(() => db.checkpoint())
+  await attempt(() => db.checkpoint({ mode: 'truncate' }))
+  await attempt(() => db.close())
+  return codes
+}
 
-test('a wal-index damaged under open connections gives typed errors or is rebuilt, and costs no commit', async (t) => {
+function writeInto(path: string, bytes: Uint8Array, offset: number): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, bytes, 0, bytes.length, offset)
+  closeSync(file)
+}
+
+test('a wal-index damaged under open connections anywhere but in its backfill gives typed errors or is rebuilt, and costs no commit', async (t) => {
   t.timeout(120_000)
   const random = seededRandom(t)
   const folder = temporaryFolder(t)
   const { path: source } = await databaseWithLog(t)
   const offsets = Array.from({ length: 136 }, (_, offset) => offset).filter(
-    (offset) => offset % 2 === 0 || offset >= 96,
+    (offset) => (offset % 2 === 0 && offset < BACKFILL_OFFSET) || offset >= BACKFILL_OFFSET + 4,
   )
   for (let i = 0; i < 20; i++) offsets.push(136 + random.below(32_768 - 136))
   for (const offset of offsets) {
-    const path = join(folder, `${offset}.db`)
-    copyFileSync(source, path)
-    copyFileSync(`${source}-wal`, `${path}-wal`)
+    const path = copyWithLog(source, join(folder, `${offset}.db`))
     const db = await open(path, { timeout: 100, synchronous: 'off', autoCheckpoint: 0 })
     const map = await db.map<string, string>('map')
     await map.put('acknowledged', String(offset))
-    const shm = openSync(`${path}-shm`, 'r+')
-    writeSync(shm, Uint8Array.of(random.between(1, 255)), 0, 1, offset)
-    closeSync(shm)
-    const codes: string[] = []
-    const attempt = async (work: () => unknown) => {
-      try {
-        await work()
-      } catch (error) {
-        if (!(error instanceof EndmarkError)) throw new Error(`offset ${offset}: ${(error as Error).stack}`)
-        codes.push(error.code)
-      }
-    }
-    await attempt(() => map.get('key 3'))
-    await attempt(async () => {
-      const second = await open(path, { timeout: 100 })
-      await attempt(() => second.stores())
-      await attempt(() => second.close())
-    })
-    await attempt(() => map.put('after', 'x'))
-    await attempt(() => [...map.entries()])
-    await attempt(() => db.checkpoint())
-    await attempt(() => db.checkpoint({ mode: 'truncate' }))
-    await attempt(() => db.close())
+    writeInto(`${path}-shm`, Uint8Array.of(random.between(1, 255)), offset)
+    const codes = await useDamaged(path, db, map)
     // The log and the main file were never damaged.
-    if (offset >= BACKFILL_OFFSET && offset < BACKFILL_OFFSET + 4) continue
     const again = await open(path)
     const found = await again.map<string, string>('map')
     t.is(found.get('acknowledged'), String(offset), `offset ${offset} ${codes.join(' ')}`)
     t.is(found.get('late 19'), 'late', `offset ${offset}`)
     await again.close()
+  }
+})
+
+/** What a connection that comes now reads of the map, or the code of its error. */
+async function entriesByEndmark(path: string): Promise<unknown> {
+  const db = await open(path, { timeout: 100, readOnly: true })
+  try {
+    return [...(await db.map<string, string>('map')).entries()]
+  } catch (error) {
+    if (error instanceof EndmarkError) return error.code.replace('ENDMARK_', '')
+    throw error
+  } finally {
+    await db.close()
+  }
+}
+
+/** The same by SQLite. */
+function entriesBySqlite(referee: StandingReferee, path: string): Promise<unknown> {
+  return referee.call((openAt, at) => {
+    const db = openAt(at)
+    try {
+      return db.prepare('SELECT key, value FROM map ORDER BY key').raw().all()
+    } catch (error) {
+      return (error as { code: string }).code.replace('SQLITE_', '')
+    } finally {
+      db.close()
+    }
+  }, path)
+}
+
+/** A copy of a database with its log, which nobody has open yet. */
+function copyWithLog(source: string, path: string): string {
+  copyFileSync(source, path)
+  copyFileSync(`${source}-wal`, `${path}-wal`)
+  return path
+}
+
+function endMarkOf(path: string): number {
+  return new DataView(new Uint8Array(readFileSync(`${path}-shm`)).buffer).getUint32(
+    HEADER.endMark,
+    endianness() === 'LE',
+  )
+}
+
+test('a damaged backfill that the log is long enough for is believed, as SQLite believes it, until the log is recovered or started over', async (t) => {
+  const folder = temporaryFolder(t)
+  const { path: source } = await databaseWithLog(t)
+  const referee = startStandingReferee(t)
+  const endMark = endMarkOf(source)
+  t.true(endMark > 8)
+  for (const wrong of [1, endMark >> 1, endMark - 1, endMark]) {
+    const path = copyWithLog(source, join(folder, `${wrong}.db`))
+    const db = await open(path, { timeout: 100, synchronous: 'off', autoCheckpoint: 0 })
+    t.is(endMarkOf(path), endMark)
+    const whole = await entriesBySqlite(referee, path)
+    writeInto(`${path}-shm`, new Uint8Array(Uint32Array.of(wrong).buffer), BACKFILL_OFFSET)
+    const found = await entriesBySqlite(referee, path)
+    t.deepEqual(await entriesByEndmark(path), found, `${wrong} frames`)
+    const recovered = copyWithLog(path, join(folder, `${wrong}-recovered.db`))
+    t.deepEqual(await entriesByEndmark(recovered), whole, 'the log still has it all')
+    await useDamaged(path, db, await db.map<string, string>('map'))
+    if (wrong < endMark) continue
+    // All of the log passed for copied: the main file alone was read, and the next commit started the log over.
+    t.notDeepEqual(found, whole)
+    t.deepEqual(await entriesByEndmark(path), [['after', 'x'], ...(found as unknown[])])
+  }
+})
+
+test('a damaged backfill past the end of the log is not believed, and costs no commit', async (t) => {
+  const folder = temporaryFolder(t)
+  const { path: source } = await databaseWithLog(t)
+  const endMark = endMarkOf(source)
+  for (const wrong of [endMark + 1, endMark + 2, 1 << 16, 0x7fffffff, 0xffffffff]) {
+    const path = copyWithLog(source, join(folder, `${wrong}.db`))
+    const db = await open(path, { timeout: 100, synchronous: 'off', autoCheckpoint: 0 })
+    const map = await db.map<string, string>('map')
+    const whole = [...map.entries()]
+    writeInto(`${path}-shm`, new Uint8Array(Uint32Array.of(wrong).buffer), BACKFILL_OFFSET)
+    t.deepEqual(await entriesByEndmark(path), whole, `${wrong} frames`)
+    t.deepEqual(await useDamaged(path, db, map), [])
+    t.deepEqual(await entriesByEndmark(path), [['after', 'x'], ...whole], `${wrong} frames`)
   }
 })

@@ -113,6 +113,28 @@ test('whoever writes hears of a reader that keeps the log from being started ove
   throws(t, () => db.on('other' as 'long-reader', listener), 'ENDMARK_INVALID_ARGUMENT')
 })
 
+test('a Database that commits through a writer process is told of a reader that holds the log, too', async (t) => {
+  const path = temporaryPath(t)
+  const reading = await openDatabase(t, path, INLINE)
+  await (await reading.map<number, string>('m', MAP)).put(0, 'a')
+  await startServe(t, path)
+  const options = { synchronous: 'off', autoCheckpoint: 10 } as const
+  const [db, other] = [await openDatabase(t, path, options), await openDatabase(t, path, options)]
+  const maps = [await db.map<number, string>('m', MAP), await other.map<number, string>('m', MAP)]
+  const putSome = () => Promise.all(Array.from({ length: 32 }, (_, key) => maps[key % 2]!.put(key, 'x')))
+  // A client that is alone commits by itself.
+  while (db.stats().writer.mode !== 'remote') await putSome()
+  const heard: LongReader[] = []
+  db.on('long-reader', (reader) => heard.push(reader))
+  const snapshot = reading.snapshot({ label: 'slow' })
+  while (heard.length === 0) await putSome()
+  t.is(db.stats().writer.mode, 'remote')
+  t.like(heard[0], { pid: process.pid, label: 'slow', endMark: snapshot.endMark })
+  t.true(heard[0]!.framesHeld >= 10)
+  t.true(db.stats().readers[0]!.framesHeld >= 10)
+  snapshot.close()
+})
+
 test('a reader that is asked to end is told of, though nobody was listed at a look shortly before', async (t) => {
   const clock = new ClockVfs()
   const limits = { autoCheckpoint: 10, walLimit: 30 * FRAME_BYTES, snapshotTimeout: 1500, timeout: 20_000 }

@@ -19,6 +19,7 @@ test('a thousand commits of each, one after the other, all see what the other di
     await map.put('n', 2 * turn + 1)
     const changes = await referee.run('UPDATE counters SET value = value + 1 WHERE value = ?', 2 * turn + 1)
     t.is(changes.changes, 1)
+    if (turn % 50 === 0) t.is(await referee.integrityCheck(), 'ok')
   }
   t.is(map.get('n'), 2000)
   t.is(await referee.integrityCheck(), 'ok')

@@ -12,6 +12,7 @@ import type { Database, RunResult } from 'better-sqlite3'
 import { RemoteDatabase } from './remote-database.js'
 
 const PROCESS_FILE = fileURLToPath(new URL('./referee-process.js', import.meta.url))
+const STANDING_FILE = fileURLToPath(new URL('./standing-referee-process.js', import.meta.url))
 export const REFEREE_NODE = process.env.ENDMARK_REFEREE_NODE ?? process.execPath
 
 export type CheckpointMode = 'passive' | 'full' | 'restart' | 'truncate'
@@ -60,6 +61,31 @@ export async function askSqlite<Result, Parameters extends unknown[]>(
 /** SQLite's `integrity_check` of the file, from a process of its own: 'ok', or all findings. */
 export function integrityCheck(t: ExecutionContext<unknown>, path: string): Promise<string> {
   return askSqlite(t, path, findings)
+}
+
+/** A SQLite process without a database, for many questions about files that it opens and closes for each. */
+export function startStandingReferee(t: ExecutionContext<unknown>): StandingReferee {
+  const referee = new StandingReferee(
+    fork(STANDING_FILE, { execPath: REFEREE_NODE, execArgv: [], serialization: 'advanced' }),
+  )
+  t.teardown(() => referee.kill())
+  return referee
+}
+
+/** What `call` sends gets the function that opens a database, and closes what it has opened. */
+export class StandingReferee extends RemoteDatabase<(path: string) => Database> {
+  /** 'ok', or all findings; a log that was left behind is recovered first, and removed if nobody else has the file open. */
+  integrityCheck(path: string): Promise<string> {
+    return this.call((openAt, at) => {
+      const db = openAt(at)
+      try {
+        const rows = db.pragma('integrity_check') as { integrity_check: string }[]
+        return rows.map((row) => row.integrity_check).join('\n')
+      } finally {
+        db.close()
+      }
+    }, path)
+  }
 }
 
 export class Referee extends RemoteDatabase<Database> {

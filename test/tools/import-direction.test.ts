@@ -57,6 +57,34 @@ const upward: Record<string, { readonly path: string; readonly source: string }>
     path: 'src/vfs/lock-wait.ts',
     source: "export { readSync } from 'node:fs'\n",
   },
+  'a higher layer from a node-* file of the vfs': {
+    path: 'src/vfs/node-file.ts',
+    source: "export { x } from '../store/index.js'\n",
+  },
+  'the Database from a node-* file of the vfs': {
+    path: 'src/vfs/node-map.ts',
+    source: "export { x } from '../database.js'\n",
+  },
+  'another package from a node-* file of the vfs': {
+    path: 'src/vfs/node-file.ts',
+    source: "export { pack } from 'msgpackr'\n",
+  },
+  'anything from a folder that biome.json does not know': {
+    path: 'src/cache/a.ts',
+    source: "export { x } from '../errors.js'\n",
+  },
+  'its own folder where biome.json does not know that': {
+    path: 'src/cache/a.ts',
+    source: "export { x } from './b.js'\n",
+  },
+  'anything into a file of src/ that biome.json does not know': {
+    path: 'src/restore.ts',
+    source: "export { x } from './wal/index.js'\n",
+  },
+  'a module of Node into a file of src/ that biome.json does not know': {
+    path: 'src/restore.ts',
+    source: "export { readSync } from 'node:fs'\n",
+  },
 }
 
 for (const [what, { path, source }] of Object.entries(upward)) {
@@ -86,8 +114,15 @@ test('an engine file may import its own layer, lower ones through index.ts, and 
   t.true(passed, report)
 })
 
-test('the node-* files of the vfs may import node:fs and native add-ons', async (t) => {
-  const source = "export { tryLock } from 'fs-native-extensions'\nexport { readSync } from 'node:fs'\n"
-  const { passed, report } = await lint('src/vfs/node-file.ts', source)
+test('the node-* files of the vfs may import modules of Node, native add-ons, the vfs and the base files', async (t) => {
+  const source = [
+    "export { tryLock } from 'fs-native-extensions'",
+    "export { readSync } from 'node:fs'",
+    "export { setTimeout } from 'node:timers/promises'",
+    "export type { IKoffiLib } from 'koffi'",
+    "export { corrupt } from '../errors.js'",
+    "export type { VfsFile } from './vfs.js'",
+  ]
+  const { passed, report } = await lint('src/vfs/node-file.ts', `${source.join('\n')}\n`)
   t.true(passed, report)
 })

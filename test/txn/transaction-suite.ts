@@ -164,6 +164,15 @@ export function transactionSuite(mode: CommitMode): void {
     const inner = db.transaction((tx) => void tx.savepoint(async () => void tx.put(numbers, 1, 1)))
     await rejects(t, inner, 'ENDMARK_INVALID_ARGUMENT', /async/)
     throws(t, () => void db.transactionSync(async () => {}), 'ENDMARK_INVALID_ARGUMENT', /async/)
+    // What it does after its refusal fails as well, and nobody waits for that: it must not end the process.
+    let isOver = false
+    const late = async (tx: Transaction) => {
+      await Promise.resolve()
+      isOver = true
+      tx.put(numbers, 1, 1)
+    }
+    await rejects(t, db.transaction(late), 'ENDMARK_INVALID_ARGUMENT', /async/)
+    t.true(isOver)
     t.is(numbers.count(), 0)
   })
 

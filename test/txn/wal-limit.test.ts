@@ -2,7 +2,7 @@
  * LOG-1: past `walLimit` a batch waits before it begins, holding no lock and no thread, until the log has been started over,
  * and fails whole with ENDMARK_WAL_FULL if that takes longer than `timeout`.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type Database, open } from '../../src/index.js'
 import { ClockVfs, openWithClock } from '../support/clock-vfs.js'
@@ -253,5 +253,27 @@ test('inline, a log that a reader has let grow goes back to a usual length when 
   await until(() => db.stats().logSizeBytes < logSizeBytes / 10, 'a short log')
   t.true(performance.now() - startMs < 5000, 'although nobody commits')
   await map.put(1, 'after')
+  t.is(await integrityCheck(t, path), 'ok')
+})
+
+test('inline, a log file that was needed once is cut after a while, although nobody commits', async (t) => {
+  const path = temporaryPath(t)
+  const clock = new ClockVfs()
+  const db = await openWithClock(t, clock, path, { synchronous: 'off', autoCheckpoint: 100 })
+  const map = await db.map<number, string>('m', MAP)
+  await map.put(0, 'before')
+  const reader = db.snapshot()
+  for (let key = 1; db.stats().logFrames < 700; key++) await clock.passUntil(map.put(key, 'x'.repeat(3000)))
+  reader.close()
+  const { logSizeBytes } = db.stats()
+  t.true(logSizeBytes > 700 * FRAME_BYTES)
+  let passedMs = 0
+  for (; db.stats().logSizeBytes === logSizeBytes && passedMs < 100_000; passedMs += 500) {
+    clock.pass(500)
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+  }
+  t.true(db.stats().logSizeBytes < logSizeBytes / 10)
+  t.true(passedMs >= 30_000, 'it might have been needed again')
+  await clock.passUntil(map.put(1, 'after'))
   t.is(await integrityCheck(t, path), 'ok')
 })

@@ -1,12 +1,12 @@
 /** `writer: 'process'` and `'auto'` with real processes: started, used, lost, stopped, and gone without. */
 
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { existsSync, renameSync } from 'node:fs'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { Database, OpenOptions } from '../../src/index.js'
 import { useWriter } from '../support/commit-modes.js'
+import { killWritersOf, writersOf } from '../support/detached-writers.js'
 import { startEndmark } from '../support/endmark-process.js'
 import { openDatabase, rejects, temporaryPath } from '../support/open-database.js'
 import { askSqlite, integrityCheck } from '../support/referee.js'
@@ -20,36 +20,6 @@ async function openStarting(t: ExecutionContext<unknown>, path: string, options:
   // Runs after the Database is closed, which starts none any more.
   t.teardown(() => killWritersOf(path))
   return openDatabase(t, path, { ...options, writer: 'process' })
-}
-
-/** Detached processes are nobody's children: found by the path of the database on their command line. */
-async function killWritersOf(path: string): Promise<void> {
-  for (let pids = writersOf(path); pids.length > 0; pids = writersOf(path)) {
-    for (const pid of pids) kill(pid)
-    await delay(5)
-  }
-}
-
-function writersOf(path: string): number[] {
-  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
-  return pids.filter((pid) => pid !== process.pid && commandLineOf(pid).includes(path))
-}
-
-/** Empty if it has ended. */
-function commandLineOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended.
-  }
 }
 
 test('open starts a writer process, waits for it, and commits go through it', async (t) => {
@@ -78,7 +48,7 @@ test('when the writer process is killed, commits go on here at once, and through
     const increments = Array.from({ length: 200 }, () =>
       db.transaction((tx) => void tx.put(map, 1, (tx.get(map, 1) ?? 0) + 1)),
     )
-    kill(pid!)
+    process.kill(pid!, 'SIGKILL')
     await Promise.all(increments)
     t.is(map.get(1), (round + 1) * 200)
     await map.put(2, round)

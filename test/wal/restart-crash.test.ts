@@ -38,6 +38,7 @@ test('a backfill that a dead SQLite left past the end of a new log is not believ
   t.is(one.wal.header.endMark, frameNumber(1))
   // As it stood between the two stores of a SQLite that died: the header of the new log, the backfill of the old one.
   one.wal.index.backfill = stale
+  t.is(two.valueOf(2), 50, 'a reader that comes before the next writer')
   for (let value = 51; value < 51 + 2 * FRAMES; value++) {
     two.fillSync([2], value)
     t.is(one.valueOf(2), value)

@@ -6,7 +6,7 @@
 import { check } from './commands/check.js'
 import { info } from './commands/info.js'
 import { serve } from './commands/serve.js'
-import { CannotOpen, UsageError } from './usage.js'
+import { CannotOpen, isUsageError } from './usage.js'
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { check, info, serve }
 
@@ -19,6 +19,7 @@ const USAGE = `usage: endmark info FILE     what is in a database, and where its
            --wal-limit BYTES      commits wait while so much of the log is in use (no limit)
            --snapshot-timeout MS  end snapshots that are older and block a log at its limit (none)
            --stats-every S        seconds between two lines of figures (10; a terminal has a line each second)
+       each of them takes --allow-fuse, for a FUSE mount whose shared maps and locks are coherent
 `
 
 const [name = '', ...args] = process.argv.slice(2)
@@ -35,10 +36,4 @@ if (command === undefined) {
     if (isUsageError(error)) process.stderr.write(USAGE)
     process.exitCode = isUsageError(error) || error instanceof CannotOpen ? 2 : 1
   }
-}
-
-/** Also what `parseArgs` throws: an option that does not exist, or one without its value. */
-function isUsageError(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS_'))
 }

@@ -6,6 +6,13 @@ export class UsageError extends Error {
   }
 }
 
+/** Also what `parseArgs` throws: an option that does not exist, or one without its value. */
+export function isUsageError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false
+  const { code } = error as { code?: unknown }
+  return error instanceof UsageError || (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS_'))
+}
+
 /** The file of a command that exits with 1 for what it finds in the file: this is another kind of failure, with exit code 2. */
 export class CannotOpen extends Error {
   readonly code: unknown

@@ -2,20 +2,22 @@
  * The demo: the cities of the world in one database file. Writer processes move inhabitants between random
  * cities, so that their sum never changes; reader processes check just that, snapshot after snapshot. One process more, the
  * writer process, commits for all, or each commits by itself. At the end SQLite itself checks the file. Exits with 1 if
- * anything was seen that must not be.
+ * anything was seen that must not be, 2 for wrong options; on SIGINT and SIGTERM it ends its processes first.
  */
 import { execFile } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
+import { constants } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Database, open } from '../../src/index.js'
+import { type Database, EndmarkError, open } from '../../src/index.js'
+import { isUsageError } from '../cli/usage.js'
 import { type CityTable, loadCities, openCities } from './cities.js'
 import { LiveTable } from './live-table.js'
 import type { WorkerStart } from './messages.js'
 import { type DemoOptions, parseOptions, USAGE } from './options.js'
 import { Serving } from './serving.js'
-import { Workers } from './workers.js'
+import { type Totals, Workers } from './workers.js'
 
 const WHO_COMMITS = {
   process: 'a writer process commits for them',
@@ -44,35 +46,40 @@ interface Summary {
   readonly integrity: string
 }
 
+/** What was seen while the processes ran. */
+interface Outcome {
+  readonly census: Census
+  readonly totals: Totals
+  readonly serving: Serving | null
+}
+
+const ending = new AbortController()
+// A second one ends this process at once.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort(signal))
+
 try {
   const options = parseOptions(process.argv.slice(2))
   if (options === undefined) process.stdout.write(USAGE)
-  else process.exitCode = await runDemo(options)
+  else process.exitCode = await runDemo(options, ending.signal)
 } catch (error) {
-  console.error(error)
-  process.exitCode = 1
+  process.exitCode = fail(error, ending.signal)
 }
 
-async function runDemo(options: DemoOptions): Promise<number> {
+/** Says why the demo has ended early. @returns the exit code */
+function fail(error: unknown, { aborted, reason }: AbortSignal): number {
+  if (aborted) return 128 + constants.signals[reason as NodeJS.Signals]
+  if (isUsageError(error)) {
+    process.stderr.write(`${error.message}\n\n${USAGE}`)
+    return 2
+  }
+  console.error(error instanceof EndmarkError ? `${error.message} (${error.code})` : error)
+  return 1
+}
+
+async function runDemo(options: DemoOptions, ending: AbortSignal): Promise<number> {
   const path = preparePath(options.path)
-  const db = await open(path)
-  const cities = await openCities(db)
-  await fill(db, cities)
-
-  const census = count(cities)
-  console.log(
-    `${format(census.cityIds.length)} cities with ${format(census.total)} inhabitants in ${path}\n` +
-      `${options.writers} writers, ${options.readers} readers, ${options.seconds} seconds; ${WHO_COMMITS[options.mode]}\n`,
-  )
-  const serving = options.mode === 'process' ? await Serving.start(path) : null
-  const endTime = Date.now() + options.seconds * 1000
-  const workers = await work(db, options, { path, writer: options.mode, ...census, endTime }, serving)
-  const totals = workers.totals()
-  const violations = [...totals.violations, ...compare(census, count(cities))]
-  const ownCheckpoints = totals.checkpoints + db.stats().checkpoints
-  await db.close()
-  await serving?.stop()
-
+  const { census, totals, serving } = await runProcesses(path, options, ending)
+  const { violations } = totals
   const summary: Summary = {
     path,
     cities: census.cityIds.length,
@@ -84,7 +91,7 @@ async function runDemo(options: DemoOptions): Promise<number> {
     writerProcessBatches: serving?.latest.batches ?? null,
     reads: totals.reads,
     scans: totals.scans,
-    checkpoints: ownCheckpoints + (serving?.latest.checkpoints ?? 0),
+    checkpoints: totals.checkpoints + (serving?.latest.checkpoints ?? 0),
     stallMaxMs: totals.stallMaxMs,
     stallP99Ms: totals.stallP99Ms,
     violations: violations.length,
@@ -92,6 +99,31 @@ async function runDemo(options: DemoOptions): Promise<number> {
   }
   print(summary, violations, options.json)
   return summary.violations === 0 && summary.integrity === 'ok' ? 0 : 1
+}
+
+/** All processes have ended when it returns or throws, and the writer process has given its last report. */
+async function runProcesses(path: string, options: DemoOptions, ending: AbortSignal): Promise<Outcome> {
+  const db = await open(path)
+  let serving: Serving | null = null
+  try {
+    const cities = await openCities(db)
+    await fill(db, cities)
+    const census = count(cities)
+    console.log(
+      `${format(census.cityIds.length)} cities with ${format(census.total)} inhabitants in ${path}\n` +
+        `${options.writers} writers, ${options.readers} readers, ${options.seconds} seconds; ${WHO_COMMITS[options.mode]}\n`,
+    )
+    if (options.mode === 'process') serving = await Serving.start(path)
+    const endTime = Date.now() + options.seconds * 1000
+    const workers = await work(db, options, { path, writer: options.mode, ...census, endTime }, { serving, ending })
+    const totals = workers.totals()
+    const violations = [...totals.violations, ...compare(census, count(cities))]
+    const checkpoints = totals.checkpoints + db.stats().checkpoints
+    return { census, totals: { ...totals, violations, checkpoints }, serving }
+  } finally {
+    await db.close()
+    await serving?.stop()
+  }
 }
 
 /** The default file is made anew in each run; a file named by the caller is never removed. */
@@ -126,16 +158,25 @@ function compare(before: Census, after: Census): string[] {
   return same ? [] : [`${after.total} inhabitants of ${after.cityIds.length} cities at the end`]
 }
 
-async function work(db: Database, options: DemoOptions, start: WorkerStart, serving: Serving | null): Promise<Workers> {
+async function work(
+  db: Database,
+  options: DemoOptions,
+  start: WorkerStart,
+  { serving, ending }: { readonly serving: Serving | null; readonly ending: AbortSignal },
+): Promise<Workers> {
+  ending.throwIfAborted()
   const workers = new Workers()
+  ending.addEventListener('abort', () => void workers.stop())
   workers.start('./writer.js', options.writers, start)
   workers.start('./reader.js', options.readers, start)
   const table = new LiveTable(() => ({ ...workers.totals(), stats: db.stats(), serving: serving?.latest ?? null }))
   const timer = setInterval(() => table.printLine(), 1000)
   try {
     await workers.allEnded()
+    ending.throwIfAborted()
   } finally {
     clearInterval(timer)
+    await workers.stop()
   }
   return workers
 }

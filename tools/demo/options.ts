@@ -1,5 +1,6 @@
 /** Command line of the demo. */
 import { parseArgs } from 'node:util'
+import { UsageError } from '../cli/usage.js'
 
 export interface DemoOptions {
   /** Who commits for the writers: one writer process for all of them, or each by itself. */
@@ -27,7 +28,10 @@ export const USAGE = `Usage: npm start -- [options]
   --help         show this
 `
 
-/** @returns undefined if help was asked for; throws an Error with the reason if the arguments are wrong */
+/**
+ * @returns undefined if help was asked for
+ * @throws for which `isUsageError` is true, with the reason, if the arguments are wrong
+ */
 export function parseOptions(parameters: readonly string[]): DemoOptions | undefined {
   const { values } = parseArgs({
     args: [...parameters],
@@ -48,17 +52,24 @@ export function parseOptions(parameters: readonly string[]): DemoOptions | undef
     readers: parseCount('--readers', values.readers),
     seconds: parseCount('--seconds', values.seconds),
     json: values.json,
-    path: values.path,
+    path: parsePath(values.path),
   }
 }
 
 function parseMode(text: string): DemoOptions['mode'] {
-  if (text !== 'process' && text !== 'inline') throw new Error(`--mode must be process or inline, not "${text}"`)
+  if (text !== 'process' && text !== 'inline') throw new UsageError(`--mode must be process or inline, not "${text}"`)
   return text
 }
 
 function parseCount(name: string, text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 0) throw new Error(`${name} must be a whole number, not "${text}"`)
+  // Digits alone: Number takes the empty text, 1e1 and 0x2 as well.
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new UsageError(`${name} must be a whole number, not "${text}"`)
   return value
+}
+
+function parsePath(text: string | undefined): string | undefined {
+  if (text === '') throw new UsageError('--path must name a file')
+  return text
 }

@@ -6,10 +6,12 @@ import type { ServingProgress } from './messages.js'
 
 export class Serving {
   readonly #child: ChildProcess
+  readonly #closed: Promise<unknown[]>
   #latest: ServingProgress
 
-  private constructor(child: ChildProcess, first: ServingProgress) {
+  private constructor(child: ChildProcess, closed: Promise<unknown[]>, first: ServingProgress) {
     this.#child = child
+    this.#closed = closed
     this.#latest = first
     child.on('message', (progress) => {
       this.#latest = progress as ServingProgress
@@ -19,12 +21,12 @@ export class Serving {
   /** Resolves when clients can connect. */
   static async start(path: string): Promise<Serving> {
     const child = fork(fileURLToPath(new URL('./serve.js', import.meta.url)), [path])
-    const ended = once(child, 'close').then(() => {
-      throw new Error('the writer process has not started')
-    })
-    const [first] = await Promise.race([once(child, 'message'), ended])
-    ended.catch(() => {})
-    return new Serving(child, first as ServingProgress)
+    const closed = once(child, 'close')
+    // For `stop` to tell.
+    closed.catch(() => {})
+    const first = await Promise.race([once(child, 'message').then(([message]) => message), closed.then(() => null)])
+    if (first === null) throw new Error('the writer process has not started')
+    return new Serving(child, closed, first as ServingProgress)
   }
 
   get latest(): ServingProgress {
@@ -33,10 +35,9 @@ export class Serving {
 
   /** Resolves when it has closed the database. Its last report has come by then. */
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error('the writer process has died')
-    const closed = once(this.#child, 'close')
-    this.#child.send('stop')
-    const [code, signal] = await closed
+    // It may have ended by itself, or do so now: `#closed` says how.
+    if (this.#child.connected) this.#child.send('stop', () => {})
+    const [code, signal] = await this.#closed
     if (code !== 0) throw new Error(`the writer process ended with ${signal ?? `exit code ${code}`}`)
   }
 }

@@ -1,8 +1,8 @@
 /**
  * What the writer and the reader processes have in common: they are told where the database is, work in
- * rounds until the time is over, and report what they have done.
+ * rounds until the time is over, and report what they have done. A second message ends them sooner, and so does the end of the
+ * main process, about which they say nothing.
  */
-import { once } from 'node:events'
 import { type Database, open } from '../../src/index.js'
 import { type CityTable, openCities } from './cities.js'
 import { EventLoopStall } from './event-loop-stall.js'
@@ -15,6 +15,8 @@ export interface Work extends WorkerStart {
   readonly cities: CityTable
   readonly count: Counters
   readonly stall: EventLoopStall
+  /** Ends the rounds before the time is over. */
+  readonly ending: AbortSignal
 }
 
 export interface Counters {
@@ -26,11 +28,13 @@ export interface Counters {
 
 /** Runs `lanes` loops of `round` at the same time in this process. */
 export async function runWorker(lanes: number, round: (work: Work) => void | Promise<void>): Promise<void> {
-  const [start] = (await once(process, 'message')) as [WorkerStart]
+  const ending = new AbortController()
+  const start = await beTold(ending)
+  if (start === null) return
   const db = await open(start.path, { create: false, writer: start.writer })
   const count: Counters = { commits: 0, reads: 0, scans: 0, violations: [] }
   const stall = new EventLoopStall()
-  const work: Work = { ...start, db, cities: await openCities(db), count, stall }
+  const work: Work = { ...start, db, cities: await openCities(db), count, stall, ending: ending.signal }
   const timer = setInterval(() => report(work, false), REPORT_INTERVAL_MS)
 
   stall.start()
@@ -39,7 +43,21 @@ export async function runWorker(lanes: number, round: (work: Work) => void | Pro
   clearInterval(timer)
   await report(work, true)
   await db.close()
-  process.disconnect()
+  if (process.connected) process.disconnect()
+}
+
+/** @returns null: the main process has gone before it said anything */
+function beTold(ending: AbortController): Promise<WorkerStart | null> {
+  return new Promise((resolve) => {
+    process.once('message', (start) => {
+      process.once('message', () => ending.abort())
+      resolve(start as WorkerStart)
+    })
+    process.once('disconnect', () => {
+      ending.abort()
+      resolve(null)
+    })
+  })
 }
 
 async function repeat(work: Work, round: (work: Work) => void | Promise<void>): Promise<void> {
@@ -47,7 +65,7 @@ async function repeat(work: Work, round: (work: Work) => void | Promise<void>): 
   do {
     await round(work)
     await nextTurn()
-  } while (Date.now() < work.endTime)
+  } while (!work.ending.aborted && Date.now() < work.endTime)
 }
 
 /** Lets everything else have the event loop. */
@@ -63,7 +81,11 @@ function report({ count, db, stall }: Work, isLast: boolean): Promise<void> {
     stallP99Ms: stall.p99Ms,
     isLast,
   }
-  return new Promise((resolve) => process.send?.(progress, undefined, undefined, () => resolve()))
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve()
+    // That nobody reads it any more is no failure of ours.
+    else process.send(progress, undefined, undefined, () => resolve())
+  })
 }
 
 export function randomBelow(bound: number): number {

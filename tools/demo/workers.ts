@@ -21,6 +21,7 @@ export type Totals = Omit<WorkerProgress, 'isLast'>
 
 export class Workers {
   readonly #latest: WorkerProgress[] = []
+  readonly #children: ChildProcess[] = []
   readonly #ends: Promise<void>[] = []
 
   start(file: WorkerFile, count: number, message: WorkerStart): void {
@@ -30,6 +31,12 @@ export class Workers {
   /** Resolves when all workers have ended; rejects if one of them failed. */
   async allEnded(): Promise<void> {
     await Promise.all(this.#ends)
+  }
+
+  /** Those that still run end after their round. Resolves when they have. */
+  async stop(): Promise<void> {
+    for (const child of this.#children) if (child.connected) child.send('stop', () => {})
+    await Promise.allSettled(this.#ends)
   }
 
   totals(): Totals {
@@ -50,6 +57,7 @@ export class Workers {
 
   #startOne(file: WorkerFile, message: WorkerStart): void {
     const child = fork(fileURLToPath(new URL(file, import.meta.url)))
+    this.#children.push(child)
     const index = this.#latest.push(NOTHING_YET) - 1
     child.on('message', (progress) => {
       this.#latest[index] = progress as WorkerProgress

@@ -6,7 +6,10 @@ import { parseArgs } from 'node:util'
 import { type CheckProgress, type Database, type Finding, open } from '../../../src/index.js'
 import { CannotOpen, requireFile, requireNumber } from '../usage.js'
 
-const OPTIONS = { limit: { type: 'string', default: '100' } } as const
+const OPTIONS = {
+  limit: { type: 'string', default: '100' },
+  'allow-fuse': { type: 'boolean', default: false },
+} as const
 
 const START_OF_EMPTY_LINE = '\r\x1b[2K'
 const EXIT_FINDINGS = 1
@@ -15,7 +18,7 @@ export async function check(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   const path = requireFile(positionals)
   const limit = requireNumber('limit', values.limit, { min: 1, isWhole: true })
-  const db = await openForReading(path)
+  const db = await openForReading(path, values['allow-fuse'])
   try {
     const isTerminal = process.stderr.isTTY
     const { ok, findings } = await db.check(isTerminal ? { limit, progress: showProgress } : { limit })
@@ -29,9 +32,9 @@ export async function check(args: readonly string[]): Promise<void> {
   }
 }
 
-async function openForReading(path: string): Promise<Database> {
+async function openForReading(path: string, allowFuse: boolean): Promise<Database> {
   try {
-    return await open(path, { create: false, readOnly: true })
+    return await open(path, { create: false, readOnly: true, allowFuse })
   } catch (error) {
     throw new CannotOpen(error)
   }

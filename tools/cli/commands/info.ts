@@ -1,9 +1,14 @@
 /** `endmark info FILE`: the stores of a database and where its log stands, without changing the database. */
+import { parseArgs } from 'node:util'
 import { open, type StoreInfo } from '../../../src/index.js'
 import { requireFile } from '../usage.js'
 
+const OPTIONS = { 'allow-fuse': { type: 'boolean', default: false } } as const
+
 export async function info(args: readonly string[]): Promise<void> {
-  const db = await open(requireFile(args), { create: false, readOnly: true })
+  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
+  const allowFuse = values['allow-fuse']
+  const db = await open(requireFile(positionals), { create: false, readOnly: true, allowFuse })
   try {
     const { pageSize, pageCount, logFrames, backfilled, readMarks } = db.stats()
     const marks = readMarks.map((mark) => mark ?? '-').join(' ')

@@ -15,6 +15,7 @@ const OPTIONS = {
   'stats-every': { type: 'string', default: '10' },
   'wal-limit': { type: 'string' },
   'snapshot-timeout': { type: 'string' },
+  'allow-fuse': { type: 'boolean', default: false },
 } as const
 
 export async function serve(args: readonly string[]): Promise<void> {
@@ -31,7 +32,8 @@ export async function serve(args: readonly string[]): Promise<void> {
   stdout.on('error', () => {})
   const output: ServeOutput = stdout.isTTY ? new StatusLine(new Terminal(stdout)) : new JsonLines(stdout)
   const log = (entry: Parameters<ServeOutput['event']>[0]) => output.event(entry)
-  const writer = await WriterProcess.start(path, { autoCheckpoint, walLimit, snapshotTimeout, idleExitMs, log })
+  const limits = { walLimit, snapshotTimeout, allowFuse: values['allow-fuse'] }
+  const writer = await WriterProcess.start(path, { ...limits, autoCheckpoint, idleExitMs, log })
   stopOnSignals(writer)
   const timer = showFigures(writer, output, stdout.isTTY ? STATUS_LINE_SECONDS : statsSeconds)
   const { failure } = await writer.ended
