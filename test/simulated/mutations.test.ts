@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import { testSeed } from '../support/random.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { type Mutant, makeMutant } from './mutant.js'
-import { MUTATIONS, type UnitTest } from './mutations.js'
+import { MUTATIONS } from './mutations.js'
 import { LOSS } from './schedule.js'
 
 const IS_FULL = process.env.ENDMARK_TEST_FULL === '1'
@@ -17,16 +17,19 @@ const RUNS_MAX = IS_FULL ? 5000 : 400
 
 interface Found {
   readonly runs: number
-  readonly seed: number | null
-  readonly error: string | null
+  readonly seed: number
+  readonly error: string
 }
 
 const run = promisify(execFile)
 
-/** @returns the TAP report of the named test in the mutant, which must fail */
-async function reportOf(t: ExecutionContext, { title }: UnitTest, mutant: Mutant): Promise<string> {
-  const parameters = ['node_modules/ava/entrypoints/cli.mjs', '--tap', '--match', title, mutant.unitTest!]
-  const failure = await t.throwsAsync(run(process.execPath, parameters, { cwd: mutant.folder }))
+/** @returns what a mutant prints, which must fail */
+async function outputOf(t: ExecutionContext, mutant: Mutant, parameters: readonly string[]): Promise<string> {
+  const failure = await t.throwsAsync(
+    run(process.execPath, parameters, { cwd: mutant.folder }),
+    { code: 1 },
+    'nothing was found',
+  )
   return (failure as unknown as { readonly stdout: string }).stdout
 }
 
@@ -36,16 +39,16 @@ for (const mutation of MUTATIONS.filter(({ isRare = false }) => IS_FULL || !isRa
   test.serial(`it is found when ${title} (${invariant})`, async (t) => {
     const mutant = makeMutant(temporaryFolder(t), mutation)
     if (unitTest !== undefined) {
-      const report = await reportOf(t, unitTest, mutant)
+      const parameters = ['--tap', '--match', unitTest.title, mutant.unitTest!]
+      const report = await outputOf(t, mutant, ['node_modules/ava/entrypoints/cli.mjs', ...parameters])
       t.true(report.includes(`not ok 1 - ${unitTest.title}\n`), report)
       t.regex(report, /^# tests 1$/m, 'it has run, and nothing else')
       return
     }
     const first = testSeed()
-    const { stdout } = await run(process.execPath, [mutant.hunt, `${first}`, `${RUNS_MAX}`, JSON.stringify(options)])
-    const { runs, seed, error } = JSON.parse(stdout) as Found
-    t.log(`ENDMARK_TEST_SEED=${seed ?? first}: found in run ${runs}: ${error}`)
-    t.not(error, null, `${runs} runs found nothing wrong`)
-    if (options.losses === true) t.regex(error!, LOSS)
+    const output = await outputOf(t, mutant, [mutant.hunt, `${first}`, `${RUNS_MAX}`, JSON.stringify(options)])
+    const { runs, seed, error } = JSON.parse(output) as Found
+    t.log(`ENDMARK_TEST_SEED=${seed}: found in run ${runs}: ${error}`)
+    if (options.losses === true) t.regex(error, LOSS)
   })
 }

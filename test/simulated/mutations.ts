@@ -342,6 +342,25 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [{ file: 'wal/recovery.js', from: 'if (endMark !== NO_FRAME) runSync(wal.syncLog());', to: '' }],
   },
   {
+    title: 'the first copy of the header is stored before the second',
+    invariant: 'INDEX-1',
+    unitTest: {
+      file: 'test/wal/index-header.test.ts',
+      title: 'a header is published by storing all of copy 2, and then copy 1',
+    },
+    edits: [
+      {
+        file: 'wal/wal-index.js',
+        from: `
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_2_WORD + i, header.words[i]);
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_1_WORD + i, header.words[i]);`,
+        to: `
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_1_WORD + i, header.words[i]);
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_2_WORD + i, header.words[i]);`,
+      },
+    ],
+  },
+  {
     title: 'a process goes on committing after a failed sync',
     invariant: 'DUR-3',
     unitTest: {
