@@ -50,7 +50,7 @@ async function prepare(
   return { databases, task: { databases, seed: seededRandom(t).next32(), rounds } }
 }
 
-/** Whether ours is as theirs, or differs as docs/internals/testing.md says. */
+/** Whether ours is as theirs, or differs as docs/testing.md says. */
 function isExpected(ours: Verdict, theirs: Verdict): boolean {
   if (ours.ok === theirs.ok) return true
   if (ours.ok) return theirs.findings.every(isOfExpression)

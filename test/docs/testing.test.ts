@@ -1,10 +1,12 @@
 /** The commands of docs/testing.md run as they stand, and its tables have the parameters that the tools have. */
 import { exec } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { CORPUS_FOLDER } from '../../tools/fuzz/corpus.js'
+import { MUTATIONS, type Mutation } from '../simulated/mutations.js'
+import { SWEEP_MUTATIONS } from '../simulated/sweep-mutations.js'
 import { linesWith, REPOSITORY, readDocument, section } from './documents.js'
 
 const document = readDocument('testing.md')
@@ -51,6 +53,49 @@ test('testing.md has the parameters of the full tier', (t) => {
   const parameters = [...source.matchAll(/^ {2}(ENDMARK_\w+): '(\d+)'/gm)].map(([, name, value]) => [name, value])
   t.true(parameters.length >= 3)
   for (const [name, value] of parameters) t.is(rows.get(name), value, name)
+})
+
+/** As the table says it. */
+function finderOf({ options, unitTest }: Mutation): string {
+  if (unitTest !== undefined) return `\`${basename(unitTest.file)}\``
+  const kind = (['groups', 'watches', 'races'] as const).find((name) => options?.[name] !== undefined)
+  return kind === undefined ? 'schedules' : `schedules, ${kind}`
+}
+
+test('testing.md has each mutation, what catches it, and in which tier', (t) => {
+  const rows = section(document, 'Mutations')
+    .split('\n')
+    .filter((line) => /^\| [a-z].* \| (quick|full) \|$/.test(line))
+    .map((line) => line.slice(2, -2).split(' | '))
+  const expected = MUTATIONS.map((mutation) => [
+    mutation.title,
+    mutation.invariant,
+    finderOf(mutation),
+    mutation.isRare === true ? 'full' : 'quick',
+  ])
+  t.deepEqual(
+    rows.map(([title, invariant, finder, , tier]) => [title, invariant, finder, tier]),
+    expected,
+  )
+  for (const [title, , finder, found, tier] of rows) {
+    if (!finder!.startsWith('schedules')) {
+      t.is(found, 'its one run', title)
+      continue
+    }
+    const [, runs, seeds] = /^(\d+) runs? \((\d+) seeds\)$/.exec(found!)?.map(Number) ?? []
+    t.true(runs! >= 1 && runs! <= (tier === 'full' ? 5000 : 400), title)
+    t.true(seeds! >= 3, title)
+  }
+})
+
+test('testing.md has the mutations of the sweeps', (t) => {
+  const rows = linesWith(section(document, 'Mutations'), /^\| ([a-z][^|]+ \| [A-Z]+-\d+ \| (?:a call|the p)[^|]+) \|$/)
+  const places = { 'fails once': 'a call fails', 'fails for ever': 'a call fails' }
+  const found = { ...places, 'is cut short by a kill': 'the process is killed', 'the power is cut': 'the power is cut' }
+  t.deepEqual(
+    rows,
+    SWEEP_MUTATIONS.map(({ title, invariant, foundBy }) => `${title} | ${invariant} | ${found[foundBy]}`),
+  )
 })
 
 test('testing.md tells the story of each finding in the corpus', (t) => {

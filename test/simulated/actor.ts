@@ -14,6 +14,7 @@ import {
   attach,
   type Blocking,
   type CheckpointMode,
+  type CheckpointOptions,
   checkpoint,
   detach,
   LogAppender,
@@ -25,6 +26,7 @@ import type { CommitModel } from './commit-model.js'
 import { GroupedCommits, type Grouping } from './grouped-commits.js'
 import { changePages, readNumber, stateOf } from './numbered-pages.js'
 import { restartWithoutCkpt, trustSalts } from './old-sqlite.js'
+import { pause, pauseBehindHeader } from './race-pauses.js'
 import { PATH } from './simulated-database.js'
 import { type WatchCounts, Watcher } from './watcher.js'
 
@@ -39,6 +41,8 @@ export interface World {
   readonly model: CommitModel
   readonly random: Random
   readonly foreign: Foreign
+  /** Passive checkpoints begin with all of the log copied, and pause where a restart of it must not harm them. */
+  readonly races: boolean
   /** Snapshots that a process keeps at most. */
   readonly snapshotsMax: number
   /** Processes that were killed. */
@@ -114,11 +118,11 @@ export class Actor {
   }
 
   *commit(synchronous: Synchronous): Blocking<void> {
-    const { foreign } = this.#world
+    const { foreign, races, random } = this.#world
     const { wal } = this.#attachment
     yield* wal.lockWrite()
     try {
-      if (foreign === 'writers') restartWithoutCkpt(wal)
+      if (foreign === 'writers' && restartWithoutCkpt(wal) && races) yield* pause(random)
       yield* this.#commitUnderWrite(synchronous)
     } finally {
       wal.locks.releaseExclusive('WRITE')
@@ -188,16 +192,24 @@ export class Actor {
   }
 
   *checkpoint(mode: CheckpointMode): Blocking<void> {
-    const { random, foreign } = this.#world
+    const { random, foreign, races } = this.#world
     const { wal } = this.#attachment
-    const distrust = foreign === 'checkpointers' && mode === 'passive' ? trustSalts(wal) : () => {}
+    const isPassive = mode === 'passive'
+    // The log is started over only once all of it is copied: the checkpoint that races comes right behind the one that copies.
+    if (isPassive && races) yield* this.#checkpoint({ mode, timeoutMs: 0 })
+    const distrust = isPassive && foreign === 'checkpointers' ? trustSalts(wal) : () => {}
+    const hurry = isPassive && races ? pauseBehindHeader(wal, random) : () => {}
     try {
-      const timeoutMs = random.below(2) * TIMEOUT_MS
-      const { log, checkpointed } = yield* checkpoint(wal, { mode, synchronous: 'full', timeoutMs })
-      if (checkpointed > log) throw new Error(`${checkpointed} frames of ${log} checkpointed`)
+      yield* this.#checkpoint({ mode, timeoutMs: random.below(2) * TIMEOUT_MS })
     } finally {
+      hurry()
       distrust()
     }
+  }
+
+  *#checkpoint(options: Pick<CheckpointOptions, 'mode' | 'timeoutMs'>): Blocking<void> {
+    const { log, checkpointed } = yield* checkpoint(this.#attachment.wal, { ...options, synchronous: 'full' })
+    if (checkpointed > log) throw new Error(`${checkpointed} frames of ${log} checkpointed`)
   }
 
   /** Takes a snapshot and keeps it, or looks at one that was kept. */

@@ -2,6 +2,8 @@
  * Faults put into a copy of the engine, one at a time, each of which the schedules must find. An edit replaces a piece of
  * compiled code that must be there exactly once, white space aside; when the engine changes under it, the test says so.
  */
+import type { HuntOptions } from './schedule.js'
+
 export interface Edit {
   /** In `dist/src`. */
   readonly file: string
@@ -16,10 +18,16 @@ export interface Mutation {
   readonly edits: readonly Edit[]
   /** It takes hundreds of runs to find: not for every day. */
   readonly isRare?: boolean
-  /** Only schedules in which processes watch find it. */
-  readonly watches?: boolean
-  /** Only schedules in which processes group their commits find it. */
-  readonly groups?: boolean
+  /** Schedules that find it, if not those that are drawn without options. */
+  readonly options?: HuntOptions
+  /** No schedule finds it: this test does. */
+  readonly unitTest?: UnitTest
+}
+
+export interface UnitTest {
+  /** Its source, in the repository. */
+  readonly file: string
+  readonly title: string
 }
 
 const BATCH_COMMIT = 'txn/batch-commit.js'
@@ -80,11 +88,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a checkpointer does not compare the salts once it holds READ(0)',
     invariant: 'WAL-1, guard 1',
+    options: { races: 'writers', losses: true },
     edits: [{ file: 'wal/backfill.js', from: 'if (!hasLiveSalts(wal, header)) return;', to: '' }],
   },
   {
     title: 'a writer restarts the log without CKPT',
     invariant: 'WAL-1, guard 2',
+    options: { races: 'checkpointers', losses: true },
     edits: [
       { file: 'wal/log-restart.js', from: "if (!locks.tryExclusive('CKPT')) return false;", to: '' },
       { file: 'wal/log-restart.js', from: "finally { locks.releaseExclusive('CKPT'); }", to: 'finally { }' },
@@ -206,7 +216,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a page that a checkpoint has overwritten is given out of an earlier state',
     invariant: 'WATCH-2',
-    watches: true,
+    options: { watches: true },
     edits: [
       {
         file: 'pager/past-pages.js',
@@ -218,13 +228,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a watch goes on in a new log without counting the commits',
     invariant: 'WATCH-1',
-    watches: true,
+    options: { watches: true },
     edits: [{ file: 'wal/commit-history.js', from: '&& counted === this.#commits.length', to: '' }],
   },
   {
     title: 'how far checkpoints got is forgotten before the new log is published',
     invariant: 'WATCH-2, SNAP-6',
-    watches: true,
+    options: { watches: true },
     isRare: true,
     edits: [
       {
@@ -237,7 +247,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'the batch behind one whose sync failed is published all the same',
     invariant: 'TXN-8',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: BATCH_COMMIT,
@@ -250,13 +260,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'those behind a batch whose sync failed are told that they are committed',
     invariant: 'TXN-8',
-    groups: true,
+    options: { groups: true },
     edits: [{ file: BATCH_COMMIT, from: 'if (!waiting.isCancelled) waiting.outcome = { error };', to: '{}' }],
   },
   {
     title: 'the batch behind another is published without a sync of its own',
     invariant: 'TXN-3',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: GROUP_COMMIT,
@@ -268,13 +278,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a batch behind another is made of the newest state that is published',
     invariant: 'TXN-8',
-    groups: true,
+    options: { groups: true },
     edits: [{ file: BATCH_COMMIT, from: 'this.#pager.beginBehind(before.pages, limit)', to: 'this.#begin(limit)' }],
   },
   {
     title: 'frames whose sync failed stay readable in the log',
     invariant: 'DUR-3',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: 'wal/log-append.js',
@@ -286,7 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'a transaction that throws is not undone',
     invariant: 'TXN-1',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: 'txn/waiting-commit.js',
@@ -298,7 +308,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     title: 'those who came while a batch was published are forgotten until somebody else comes',
     invariant: 'TXN-3',
-    groups: true,
+    options: { groups: true },
     edits: [
       {
         file: GROUP_COMMIT,
@@ -306,5 +316,58 @@ export const MUTATIONS: readonly Mutation[] = [
         to: 'this.#running = null;',
       },
     ],
+  },
+  {
+    title: 'a checkpoint takes pages back to versions that the main file has left behind',
+    invariant: 'WAL-7',
+    unitTest: {
+      file: 'test/wal/recovery-and-checkpoint.test.ts',
+      title: 'a checkpoint after a recovery takes no page back to an older version',
+    },
+    edits: [
+      {
+        file: 'wal/backfill.js',
+        from: 'if (newest.delete(page)) checkFrame(wal, frameNumber(frame), page, isRead);',
+        to: '',
+      },
+    ],
+  },
+  {
+    title: 'a recovery publishes what it finds without syncing it',
+    invariant: 'WAL-8',
+    unitTest: {
+      file: 'test/wal/recovery.test.ts',
+      title: 'what is found is synced before anybody may commit behind it (WAL-8)',
+    },
+    edits: [{ file: 'wal/recovery.js', from: 'if (endMark !== NO_FRAME) runSync(wal.syncLog());', to: '' }],
+  },
+  {
+    title: 'the first copy of the header is stored before the second',
+    invariant: 'INDEX-1',
+    unitTest: {
+      file: 'test/wal/index-header.test.ts',
+      title: 'a header is published by storing all of copy 2, and then copy 1',
+    },
+    edits: [
+      {
+        file: 'wal/wal-index.js',
+        from: `
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_2_WORD + i, header.words[i]);
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_1_WORD + i, header.words[i]);`,
+        to: `
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_1_WORD + i, header.words[i]);
+          for (let i = 0; i < HEADER_WORD_COUNT; i++) Atomics.store(words, COPY_2_WORD + i, header.words[i]);`,
+      },
+    ],
+  },
+  {
+    title: 'a process goes on committing after a failed sync',
+    invariant: 'DUR-3',
+    unitTest: {
+      file: 'test/wal/faults.test.ts',
+      title:
+        'after a failed sync in the background the connection reads, refuses to write, and works when opened again',
+    },
+    edits: [{ file: 'wal/wal.js', from: 'if (this.#failure !== null) throw this.#failure;', to: '' }],
   },
 ]

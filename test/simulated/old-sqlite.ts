@@ -8,11 +8,11 @@ import { NO_FRAME } from '../../src/units.js'
 import type { IndexHeader, Wal } from '../../src/wal/index.js'
 import { withLogSlots } from '../../src/wal/log-restart.js'
 
-/** Starts the log over if all of it is backfilled. @requires lock WRITE, with `wal.header` up to date */
-export function restartWithoutCkpt(wal: Wal): void {
+/** Starts the log over if all of it is backfilled. @requires lock WRITE, with `wal.header` up to date. @returns whether it did */
+export function restartWithoutCkpt(wal: Wal): boolean {
   const { header, index } = wal
-  if (header.endMark === NO_FRAME || index.backfill !== header.endMark) return
-  withLogSlots(wal, () => {
+  if (header.endMark === NO_FRAME || index.backfill !== header.endMark) return false
+  return withLogSlots(wal, () => {
     if (index.backfill !== header.endMark) return false
     header.restart((header.salt1 + 1) >>> 0, wal.vfs.random32())
     index.publish(header)

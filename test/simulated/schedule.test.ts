@@ -11,6 +11,7 @@ const IS_FULL = process.env.ENDMARK_TEST_FULL === '1'
 const RUNS = IS_FULL ? 20_000 : 100
 const WATCH_RUNS = IS_FULL ? 5000 : 25
 const GROUP_RUNS = IS_FULL ? 5000 : 60
+const RACE_RUNS = IS_FULL ? 2500 : 40
 
 function assertNothingFound({ failure }: Hunt): void {
   if (failure === null) return
@@ -35,10 +36,22 @@ test.serial('no schedule loses a commit of a batch, shows part of one, or leaves
   t.true(counts.failedSyncs > runs / 10)
 })
 
+for (const [races, what] of [
+  ['writers', 'an old SQLite starts the log over without CKPT'],
+  ['checkpointers', 'an old SQLite checkpoints without comparing the salts'],
+] as const) {
+  test.serial(`no schedule loses a commit where ${what} (WAL-1)`, async (t) => {
+    const found = await hunt(testSeed(), RACE_RUNS, { races })
+    t.log({ runs: found.runs, ...found.counts })
+    assertNothingFound(found)
+    t.true(found.counts.commits > found.runs * 5)
+  })
+}
+
 test.serial('the same seed gives the same run', async (t) => {
   for (let seed = 1; seed <= 5; seed++) {
-    for (const groups of [false, true]) {
-      t.deepEqual(await new Schedule(seed, { groups }).run(), await new Schedule(seed, { groups }).run())
+    for (const options of [{}, { groups: true }, { races: 'writers' }] as const) {
+      t.deepEqual(await new Schedule(seed, options).run(), await new Schedule(seed, options).run())
     }
   }
 })
