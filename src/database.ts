@@ -472,8 +472,9 @@ export class Database {
   }
 
   /**
-   * Checks the whole of the newest committed state, log and wal-index included, as completely as SQLite's integrity_check;
-   * writes nothing. Every few milliseconds other work gets its turn. The state is held meanwhile, as by a snapshot.
+   * Checks the whole of the newest committed state, log and wal-index included, as completely as SQLite's integrity_check but
+   * for what takes SQL: CHECK constraints, values of expressions in indexes, conditions of partial indexes. Writes nothing.
+   * Every few milliseconds other work gets its turn. The state is held meanwhile, as by a snapshot.
    * @returns what is wrong, each with file, page and offset in that file; damage never makes it reject
    * @throws (rejects) an AbortError; ENDMARK_CLOSED if the Database is closed meanwhile; ENDMARK_IO;
    *   ENDMARK_INVALID_ARGUMENT

@@ -77,12 +77,14 @@ export function* attach(givenPath: string, options: AttachOptions): Blocking<Att
       return yield* attachIndex({ path, folder, header, main, mainLock, log }, options)
     } catch (error) {
       if (!options.readOnly) removeUnused({ path, mainLock, log }, options)
-      log.close()
+      letGo(() => log.close())
       throw error
     }
   } catch (error) {
-    mainLock.release()
-    main.close()
+    letGo(
+      () => mainLock.release(),
+      () => main.close(),
+    )
     throw error
   }
 }
@@ -285,8 +287,10 @@ function* attachIndex(files: OpenFiles, options: AttachOptions): Blocking<Attach
     yield* wal.refresh()
     return { path, folder, header, wal, mainLock, shm, readOnly: options.readOnly }
   } catch (error) {
-    checkpointFile?.close()
-    shm.close()
+    letGo(
+      () => checkpointFile?.close(),
+      () => shm.close(),
+    )
     throw error
   }
 }
@@ -303,22 +307,36 @@ function tryJoinIndex(shm: VfsFile, locks: WalLocks): boolean {
 
 /**
  * Leaves the database. The last one out copies the log into the main file and removes -wal and -shm, as SQLite
- * does; if that fails, the files stay and the next opener recovers them. Never throws for that reason.
- * @returns why the clean-up of the last closer failed, or null
+ * does; if that fails, the files stay and the next opener recovers them. Never throws: whatever fails, all is let go.
+ * @returns what failed first, of the clean-up or of closing the files, or null
  */
 export function detach(attachment: Attachment, synchronous: Synchronous): unknown {
   const { wal, mainLock, shm, readOnly } = attachment
+  return letGo(
+    () => {
+      if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
+    },
+    // The -shm first: its locks must be gone before the main file lets newcomers in.
+    () => shm.close(),
+    () => wal.log.close(),
+    () => mainLock.release(),
+    () => wal.main.close(),
+  )
+}
+
+/**
+ * Does all of it, whatever fails: the lock of a file that stays open keeps everybody else waiting (LOCK-2).
+ * @returns what failed first, or null
+ */
+function letGo(...steps: readonly (() => void)[]): unknown {
   let failure: unknown = null
-  try {
-    if (!readOnly && !wal.hasFailed && mainLock.tryExclusive()) cleanUp(attachment, synchronous)
-  } catch (error) {
-    failure = error
+  for (const step of steps) {
+    try {
+      step()
+    } catch (error) {
+      failure ??= error
+    }
   }
-  // The -shm first: its locks must be gone before the main file lets newcomers in.
-  shm.close()
-  wal.log.close()
-  mainLock.release()
-  wal.main.close()
   return failure
 }
 

@@ -140,7 +140,10 @@ export class WalFile {
   }
 
   close(): void {
-    this.#checkpointFile?.close()
-    this.file.close()
+    try {
+      this.#checkpointFile?.close()
+    } finally {
+      this.file.close()
+    }
   }
 }

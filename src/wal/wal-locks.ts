@@ -6,6 +6,7 @@
  * one READ(n), and no read waits while it does.
  */
 import { assert } from '../assert.js'
+import { EndmarkError } from '../errors.js'
 import {
   CKPT_LOCK_BYTE,
   DMS_LOCK_BYTE,
@@ -14,7 +15,7 @@ import {
   RECOVER_LOCK_BYTE,
   WRITE_LOCK_BYTE,
 } from '../format/index.js'
-import { SlotLocks, type VfsFile } from '../vfs/index.js'
+import { type LockMode, SlotLocks, type VfsFile } from '../vfs/index.js'
 
 export type WalLockName = 'WRITE' | 'CKPT' | 'RECOVER' | 'DMS'
 
@@ -29,10 +30,31 @@ export class WalLocks {
   readonly #shm: VfsFile
   readonly #slots: SlotLocks
   #writeWaiters: (() => void)[] = []
+  #releaseFailed: (error: EndmarkError) => void = (error) => {
+    throw error
+  }
 
   constructor(shm: VfsFile) {
     this.#shm = shm
     this.#slots = new SlotLocks(shm)
+  }
+
+  /**
+   * Has a lock that the system does not let go of told here instead of thrown: what was done under it is done, and its caller
+   * must not believe that it was not.
+   */
+  onReleaseFailed(told: (error: EndmarkError) => void): void {
+    this.#releaseFailed = told
+  }
+
+  #release(offset: number, mode: LockMode): void {
+    try {
+      if (mode === 'shared') this.#slots.releaseShared(offset)
+      else this.#slots.releaseExclusive(offset)
+    } catch (error) {
+      if (!(error instanceof EndmarkError)) throw error
+      this.#releaseFailed(error)
+    }
   }
 
   tryExclusive(name: WalLockName): boolean {
@@ -40,7 +62,7 @@ export class WalLocks {
   }
 
   releaseExclusive(name: WalLockName): void {
-    this.#slots.releaseExclusive(LOCK_BYTES[name])
+    this.#release(LOCK_BYTES[name], 'exclusive')
     if (name !== 'WRITE') return
     const waiting = this.#writeWaiters
     this.#writeWaiters = []
@@ -58,7 +80,7 @@ export class WalLocks {
   }
 
   releaseShared(name: 'CKPT'): void {
-    this.#slots.releaseShared(LOCK_BYTES[name])
+    this.#release(LOCK_BYTES[name], 'shared')
   }
 
   /**
@@ -92,7 +114,7 @@ export class WalLocks {
   }
 
   releaseRead(slot: number): void {
-    this.#slots.releaseShared(readByte(slot))
+    this.#release(readByte(slot), 'shared')
   }
 
   /** READ(slot) exclusive: to change its mark, to backfill (slot 0), to restart the log (1 to 4). */
@@ -101,7 +123,7 @@ export class WalLocks {
   }
 
   releaseReadExclusive(slot: number): void {
-    this.#slots.releaseExclusive(readByte(slot))
+    this.#release(readByte(slot), 'exclusive')
   }
 
   /** Whether this connection holds the lock, on behalf of whatever part of it. */

@@ -53,6 +53,9 @@ export class Wal {
     this.locks = parts.locks
     this.pageSize = parts.pageSize
     this.timeoutMs = parts.timeoutMs
+    parts.locks.onReleaseFailed((cause) => {
+      this.#failWith(`a lock of ${this.main.path} could not be let go`, { file: this.index.file.path, cause })
+    })
   }
 
   /** Waits for the WRITE lock and brings `header` up to date. The caller releases the lock. */
@@ -138,11 +141,11 @@ export class Wal {
    * succeed without having written anything (DUR-3).
    */
   fail(cause: unknown): EndmarkError {
-    this.#failure ??= new EndmarkError(
-      'ENDMARK_IO',
-      `the log of ${this.main.path} could not be made durable; reopen the database before writing again`,
-      { file: this.log.path, cause },
-    )
+    return this.#failWith(`the log of ${this.main.path} could not be made durable`, { file: this.log.path, cause })
+  }
+
+  #failWith(what: string, details: { readonly file: string; readonly cause: unknown }): EndmarkError {
+    this.#failure ??= new EndmarkError('ENDMARK_IO', `${what}; reopen the database before writing again`, details)
     return this.#failure
   }
 
@@ -150,7 +153,7 @@ export class Wal {
     return this.#failure !== null
   }
 
-  /** @throws ENDMARK_IO after a failed sync of the log */
+  /** @throws ENDMARK_IO after a failed sync of the log, or with a lock that could not be let go */
   assertHealthy(): void {
     if (this.#failure !== null) throw this.#failure
   }

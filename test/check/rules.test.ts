@@ -77,6 +77,12 @@ const broken: readonly Case[] = [
     expected: /1 entries in index "i" of 2 rows/,
   },
   {
+    title: 'too few entries by an expression',
+    sql: 'CREATE TABLE t (a, b); CREATE INDEX i ON t (b + 1) WHERE a > 1; INSERT INTO t VALUES (1, 7), (2, 8)',
+    schema: [' WHERE a > 1', ''],
+    expected: /1 entries in index "i" of 2 rows/,
+  },
+  {
     title: "a table of SQLite's own whose SQL has another name",
     sql: 'CREATE TABLE t (a INTEGER PRIMARY KEY AUTOINCREMENT, b); INSERT INTO t (b) VALUES (1)',
     schema: ['sqlite_sequence', 'sqlite_seruence'],

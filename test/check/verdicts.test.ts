@@ -57,10 +57,20 @@ function isExpected(ours: Verdict, theirs: Verdict): boolean {
   return ours.findings.every(isStricter) || (ours.database === 'a log' && ours.findings.every(isOfLayout))
 }
 
-/** The value of an expression, or the condition of a partial index: only SQLite can compute them. */
+/**
+ * Which entry a row has by an expression, and whether it has one by the condition of a partial index: only SQLite can compute that.
+ * That there are as many entries as rows, where there is no condition, and that each belongs to a row, is found here too.
+ */
 function isOfExpression(finding: string): boolean {
-  return /index (adults|people_by_half|computed_by_b)/.test(finding)
+  return OF_EXPRESSION.some((pattern) => pattern.test(finding))
 }
+
+const OF_EXPRESSION = [
+  /^row \d+ missing from index (adults|people_by_half|computed_by_b)$/,
+  /^row \d+ values differ from index (adults|people_by_half|computed_by_b)$/,
+  /^index people_by_half stores an imprecise floating-point value for row \d+$/,
+  /^wrong # of entries in index adults$/,
+]
 
 /** SQLite goes by page 1 of the log alone; `open` refuses a main file with another layout of pages. */
 function isOfLayout(finding: string): boolean {

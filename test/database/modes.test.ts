@@ -2,6 +2,7 @@
 import { constants } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
 import type { Database } from '../../src/database.js'
+import { READ_LOCK_BYTE, WRITE_LOCK_BYTE } from '../../src/format/index.js'
 import { type EndmarkError, type OpenOptions, type OrderedMap, open } from '../../src/index.js'
 import type { Synchronous } from '../../src/units.js'
 import { failOn, type HookedVfs, type VfsEvent } from '../support/hooked-vfs.js'
@@ -128,6 +129,43 @@ test('a failed sync of the log rejects its batch, publishes nothing, and stops w
   await Promise.all([again.close(), other.close()])
   t.is(await integrityCheck(t, path), 'ok')
 })
+
+const unlocks = (from: number, to: number) =>
+  failOn(({ operation, offset = 0 }) => operation === 'unlock' && offset >= from && offset <= to)
+
+test('where WRITE cannot be let go, the commit stays done, and writes stop until reopened', async (t) => {
+  const { path, vfs, db, numbers } = await openNumbers(t)
+  vfs.hook = unlocks(WRITE_LOCK_BYTE, WRITE_LOCK_BYTE)
+  await numbers.put(1, 1)
+  t.is(numbers.get(1), 1)
+  await refusesUntilReopened(t, { path, vfs, db, numbers })
+})
+
+test('where a read mark cannot be let go, reads go on, and writes stop until reopened', async (t) => {
+  const { path, vfs, db, numbers } = await openNumbers(t)
+  await numbers.put(1, 1)
+  vfs.hook = unlocks(READ_LOCK_BYTE, READ_LOCK_BYTE + 4)
+  t.is(numbers.get(1), 1)
+  // The end of a turn lets go of what was read in it.
+  await new Promise(setImmediate)
+  await refusesUntilReopened(t, { path, vfs, db, numbers })
+})
+
+async function refusesUntilReopened(
+  t: ExecutionContext,
+  { path, vfs, db, numbers }: Awaited<ReturnType<typeof openNumbers>>,
+): Promise<void> {
+  await rejects(t, numbers.put(2, 2), 'ENDMARK_IO', /let go.*reopen/)
+  t.deepEqual([...numbers.keys()], [1])
+  vfs.hook = () => {}
+  await db.close()
+  const again = await openDatabase(t, path)
+  const reopened = await again.map<number, number>('numbers')
+  await reopened.put(3, 3)
+  t.deepEqual([...reopened.keys()], [1, 3])
+  await again.close()
+  t.is(await integrityCheck(t, path), 'ok')
+}
 
 test('what a failed sync rejected is not there after recovery either', async (t) => {
   const { path, vfs, db, numbers } = await openNumbers(t)

@@ -2,7 +2,7 @@
 import type { SimulatedDisk } from '../../src/vfs/simulated-disk.js'
 import { CHANGING_OPERATIONS, type SimulatedHook } from '../../src/vfs/simulated-machine.js'
 import type { Random } from '../support/random.js'
-import { contentsOf, openSimulated, startProcess, structureFindings } from './simulated-database.js'
+import { contentsOf, openSimulated, startProcess } from './simulated-database.js'
 
 export interface CrashImage {
   readonly disk: SimulatedDisk
@@ -44,7 +44,7 @@ export class CrashCollector {
 }
 
 /**
- * Opens the database that a power loss has left, and asserts that it is whole and holds one of the contents allowed; then
+ * Opens the database that a power loss has left, and asserts that it holds one of the contents allowed and is whole; then
  * commits to it and asserts that this survives the next power loss.
  * @param hook sees every call of the recovery
  * @returns what it held
@@ -60,8 +60,8 @@ export async function assertRecovers(
   const db = openSimulated(vfs)
   const contents = await contentsOf(db)
   if (!isAllowed(contents)) throw new Error(`power cut ${at}: the database holds\n${contents.slice(0, 2000)}`)
-  const findings = structureFindings(vfs)
-  if (findings.length > 0) throw new Error(`power cut ${at}: ${findings.join('; ')}`)
+  const { findings } = await db.check()
+  if (findings.length > 0) throw new Error(`power cut ${at}: ${JSON.stringify(findings)}`)
   const map = await db.map<string, string>('after', { key: 'text', value: 'text' })
   await map.put('after', 'the power loss')
   const expected = await contentsOf(db)

@@ -110,11 +110,13 @@ export interface Step {
   readonly title: string
   /** Of a checkpoint that copies all of the log: everything is durable then, whatever the mode. */
   readonly isCheckpoint?: boolean
+  /** Its commit is followed by a read, without which it is rejected all the same. */
+  readonly readsAfterwards?: boolean
   readonly run: (worker: Worker) => Promise<unknown>
 }
 
-const many = (count: number, value: (i: number) => string | null) =>
-  Array.from({ length: count }, (_, i) => [`key ${String(i).padStart(3, '0')}`, value(i)] as const)
+const many = (count: number, value: (i: number) => string | null, first = 0) =>
+  Array.from({ length: count }, (_, i) => [`key ${String(first + i).padStart(3, '0')}`, value(i)] as const)
 const manyRows = (count: number, round: number) =>
   Array.from({ length: count }, (_, i) => ({ id: i * 3, name: `name ${(i * 7 + round) % count}`, amount: i + round }))
 
@@ -134,8 +136,8 @@ const checkpoint = (mode: 'passive' | 'full' | 'restart' | 'truncate'): Step => 
 
 export const STEPS: readonly Step[] = [
   { title: 'creating the database', run: (worker) => worker.open() },
-  { title: 'creating a map', run: (worker) => worker.createEntries() },
-  { title: 'creating a table', run: (worker) => worker.createRows() },
+  { title: 'creating a map', readsAfterwards: true, run: (worker) => worker.createEntries() },
+  { title: 'creating a table', readsAfterwards: true, run: (worker) => worker.createRows() },
   put('a first commit', 'key 000', 'first'),
   { title: 'growing a tree by splits', run: (worker) => worker.change(many(60, (i) => `value ${i} `.repeat(3))) },
   { title: 'growing a table', run: (worker) => worker.putRows(manyRows(40, 1)) },
@@ -154,12 +156,14 @@ export const STEPS: readonly Step[] = [
   { title: 'dropping a table', run: (worker) => worker.dropRows() },
   {
     title: 'a commit longer than the log was, and than memory has room for',
-    // Twice, so that pages that have left memory are changed and leave it again.
+    // What has left memory is changed and leaves it again: once behind the log, and, when there are enough old frames, in place.
     run: (worker) =>
       worker.change([
         ...many(60, (i) => `${i} grows `.repeat(200)),
         ['no such key', null],
-        ...many(30, (i) => `${i} moves `.repeat(200)),
+        ...many(22, (i) => `${i} moves `.repeat(200)),
+        ...many(3, (i) => `${i} moves again `.repeat(200)),
+        ...many(16, (i) => `${i} is new `.repeat(200), 100),
       ]),
   },
   { title: 'the last close', isCheckpoint: true, run: (worker) => worker.close() },

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
+import { commandFor, parseOptions } from '../../tools/stress/options.js'
 import type { StressSummary } from '../../tools/stress/summary.js'
 import { seededRandom } from '../support/random.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
@@ -16,6 +17,12 @@ const SECONDS = process.env.ENDMARK_STRESS_SECONDS
 const LENGTH = SECONDS === undefined ? ['--operations', String(OPERATIONS)] : ['--seconds', SECONDS]
 /** Far more than a run of that length takes on a busy machine. */
 const RUN_MS_MAX = 180_000 + 2000 * Number(SECONDS ?? 0)
+
+/** Of a process that did not end with 0. */
+interface Failure extends Error {
+  readonly code: number
+  readonly stderr: string
+}
 
 async function runStress(t: ExecutionContext<unknown>, ...more: readonly string[]): Promise<StressSummary> {
   t.timeout(RUN_MS_MAX)
@@ -75,14 +82,52 @@ test('a history that was kept is judged again, and its run repeated', async (t) 
   t.false(readFileSync(join(run, 'stress-7.db')).equals(Buffer.alloc(0)))
 })
 
-test('the stress tool says what is wrong with its options', async (t) => {
+test('a run begins with all that it depends on, and with the command that repeats it', async (t) => {
+  const given = ['--processes', '1', '--mode', 'process', '--kill-probability', '0', '--operations', '1']
+  const { stdout } = await promisify(execFile)(process.execPath, [STRESS, '--replay', '7', ...given])
+  const [first = '', second] = stdout.split('\n')
+  t.regex(first, /^replay of seed 7, .*not those of the run before: 1 processes, process, kill probability 0, in /)
+  t.is(second, `again: node dist/tools/stress/main.js --seed 7 ${given.join(' ')}`)
+})
+
+test('the command of a run says every option that decides something', (t) => {
+  for (const given of [
+    ['--seed', '3'],
+    ['--replay', '3', '--sqlite', '--mode', 'process', '--operations', '9'],
+    ['--seed', '3', '--processes', '2', '--kill-probability', '0.5', '--hours', '2', '--operations', '9'],
+  ]) {
+    const options = parseOptions(given)!
+    const [, , ...again] = commandFor(options).split(' ')
+    t.deepEqual(parseOptions(again), { ...options, replay: undefined })
+  }
+})
+
+test('the stress tool says in one line what is wrong with its options', async (t) => {
+  const folder = temporaryFolder(t)
+  const missing = join(folder, 'missing.json')
+  const foreign = join(folder, 'foreign.json')
+  const noJson = join(folder, 'history.txt')
+  writeFileSync(foreign, JSON.stringify({ summary: { options: { seed: 1 } } }))
+  writeFileSync(noJson, 'seed 7')
   for (const [given, message] of [
     [['--mode', 'both'], /--mode must be process or inline, not "both"/],
     [['--seed', 'x'], /--seed must be a number from 0 to 4294967295, not "x"/],
     [['--kill-probability', '2'], /--kill-probability must be a number from 0 to 1, not "2"/],
     [['--processes', '1.5'], /--processes must be a whole number, not "1.5"/],
+    [['--processes', '0'], /--processes must be a number from 1 to 64, not "0"/],
+    [['--operations', '0'], /--operations must be a number from 1 to/],
+    [['--seconds', '0'], /--seconds must be more than 0/],
+    [['--sead', '1'], /--sead/],
+    [['--replay', '5', '--seed', '1'], /--replay 5 says what --seed says as well: give one of them/],
+    [['--replay', missing, '--processes', '2', '--sqlite'], /says what --processes, --sqlite says as well/],
+    [['--replay', missing], /missing\.json: ENOENT: no such file/],
+    [['--replay', folder], /EISDIR/],
+    [['--replay', foreign], /foreign\.json: this is no seed, and the file is no history that a run has kept/],
+    [['--replay', noJson], /history\.txt: this is no seed, and the file is no history/],
   ] as const) {
-    const error = await t.throwsAsync(promisify(execFile)(process.execPath, [STRESS, ...given]))
-    t.regex(error.message, message)
+    const { code, stderr } = await t.throwsAsync<Failure>(promisify(execFile)(process.execPath, [STRESS, ...given]))
+    t.is(code, 2, stderr)
+    t.regex(stderr, message)
+    t.is(stderr.trimEnd().split('\n').length, 1, stderr)
   }
 })

@@ -4,9 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 const WAIT_MAX_MS = 20_000
 const LOOK_EVERY_MS = 2
 
-/** Resolves once the condition is true; fails the test if it does not come true. */
-export async function until(isTrue: () => boolean | Promise<boolean>, what = String(isTrue)): Promise<void> {
+/** Resolves once the condition is true; fails the test if it does not come true within `limitMs`. */
+export async function until(
+  isTrue: () => boolean | Promise<boolean>,
+  what = String(isTrue),
+  limitMs = WAIT_MAX_MS,
+): Promise<void> {
   for (const startMs = performance.now(); !(await isTrue()); await delay(LOOK_EVERY_MS)) {
-    if (performance.now() - startMs > WAIT_MAX_MS) throw new Error(`waited in vain for ${what}`)
+    if (performance.now() - startMs > limitMs) throw new Error(`waited in vain for ${what}`)
   }
 }

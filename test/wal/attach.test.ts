@@ -6,7 +6,7 @@ import { encodeNewDatabase, SHARED_FIRST } from '../../src/format/index.js'
 import { nodeVfs } from '../../src/vfs/index.js'
 import { type Attachment, attach, runAsync } from '../../src/wal/index.js'
 import { Connection, connect } from '../support/connection.js'
-import { HookedVfs } from '../support/hooked-vfs.js'
+import { failOn, HookedVfs } from '../support/hooked-vfs.js'
 import { readIndexFile } from '../support/independent-wal-reader.js'
 import { Random } from '../support/random.js'
 import { integrityCheck, startReferee } from '../support/referee.js'
@@ -328,4 +328,20 @@ test('a log that does not belong to the database ends at its first bad frame and
   t.deepEqual(next.contents(), [1])
   t.is(next.close(), null)
   t.deepEqual(readFileSync(path), main)
+})
+
+test('a file that cannot be closed keeps nobody out: all the others are closed', (t) => {
+  for (const end of ['-shm', '-wal', '']) {
+    const path = newPath(t)
+    const hooked = new HookedVfs(vfs)
+    const connection = connect(path, { vfs: hooked })
+    connection.fillSync([2], 1)
+    // The kernel has closed it by then.
+    hooked.hook = failOn(({ operation, path: file }) => operation === 'close' && file === path + end, { when: 'after' })
+    t.like(connection.close(), { code: 'ENDMARK_IO', file: path + end })
+    const next = connect(path, { vfs, timeoutMs: 40 })
+    t.is(next.valueOf(2), 1)
+    t.is(next.close(), null)
+    t.deepEqual(filesBeside(path), ['app.db'])
+  }
 })

@@ -261,3 +261,15 @@ test.serial('a pool that does nothing keeps no process alive', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, [program, db.path], { timeout: 30_000 })
   t.is(stdout, '[1]')
 })
+
+test.serial('a program that was given as text has its pool', async (t) => {
+  const { db } = await setUp(t)
+  const index = JSON.stringify(new URL('../../src/index.js', import.meta.url).href)
+  const text = `import { open } from ${index}
+    const db = await open(process.argv[1], { writer: 'inline' })
+    const pool = await db.pool({ threads: 1 })
+    console.log(pool.stats().threads)
+    await db.close()`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', text, db.path])
+  t.is(stdout, '1\n')
+})
