@@ -520,8 +520,12 @@ export class Database {
     await this.#autoCheckpoint.stop()
     await this.#checkpoints.settled()
     this.#held.stop()
-    this.#registry.close()
-    const failure = detach(this.#attachment, this.#options.synchronous)
+    let failure: unknown
+    try {
+      this.#registry.close()
+    } finally {
+      failure = detach(this.#attachment, this.#options.synchronous)
+    }
     if (failure !== null) throw failure
   }
 

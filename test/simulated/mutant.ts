@@ -2,37 +2,28 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Edit, UnitTest } from './mutations.js'
+import type { Edit } from './mutations.js'
 
 const COMPILED = fileURLToPath(new URL('../../', import.meta.url))
 
-export interface Mutant {
-  readonly folder: string
-  /** Runs schedules in it. */
-  readonly hunt: string
-  /** Runs sweeps in it. */
-  readonly sweep: string
-  /** The test that is to find the mutation, from the folder of the copy. */
-  readonly unitTest: string | null
-}
-
-interface Change {
-  readonly edits: readonly Edit[]
-  readonly unitTest?: UnitTest
-}
-
-/** @throws if an edit does not apply exactly once */
-export function makeMutant(folder: string, { edits, unitTest }: Change): Mutant {
+/**
+ * @param main the file to run, of this folder
+ * @returns its copy
+ * @throws if an edit does not apply exactly once
+ */
+export function makeMutant(
+  folder: string,
+  { edits }: { readonly edits: readonly Edit[] },
+  main = 'hunt-main.js',
+): string {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   symlinkSync(join(COMPILED, '../node_modules'), join(folder, 'node_modules'))
-  const testFile = unitTest?.file.replace(/\.ts$/, '.js') ?? null
-  for (const part of ['src', 'test/support', 'test/simulated', ...(testFile === null ? [] : [testFile])]) {
+  for (const part of ['src', 'test/support', 'test/simulated', 'test/wal']) {
     const isCode = (path: string) => !/\.(map|d\.ts)$/.test(path)
     cpSync(join(COMPILED, part), join(folder, part), { recursive: true, filter: isCode })
   }
   for (const edit of edits) apply(join(folder, 'src', edit.file), edit)
-  const main = (name: string) => join(folder, 'test/simulated', name)
-  return { folder, hunt: main('hunt-main.js'), sweep: main('sweep-main.js'), unitTest: testFile }
+  return join(folder, 'test/simulated', main)
 }
 
 function apply(path: string, { file, from, to }: Edit): void {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { testSeed } from '../support/random.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { type Mutant, makeMutant } from './mutant.js'
+import { makeMutant } from './mutant.js'
 import { MUTATIONS } from './mutations.js'
 import { LOSS } from './schedule.js'
 
@@ -24,9 +24,9 @@ interface Found {
 const run = promisify(execFile)
 
 /** @returns what a mutant prints, which must fail */
-async function outputOf(t: ExecutionContext, mutant: Mutant, parameters: readonly string[]): Promise<string> {
+async function outputOf(t: ExecutionContext, folder: string, parameters: readonly string[]): Promise<string> {
   const failure = await t.throwsAsync(
-    run(process.execPath, parameters, { cwd: mutant.folder }),
+    run(process.execPath, parameters, { cwd: folder }),
     { code: 1 },
     'nothing was found',
   )
@@ -37,16 +37,17 @@ for (const mutation of MUTATIONS.filter(({ isRare = false }) => IS_FULL || !isRa
   const { title, invariant, options = {}, unitTest } = mutation
 
   test.serial(`it is found when ${title} (${invariant})`, async (t) => {
-    const mutant = makeMutant(temporaryFolder(t), mutation)
+    const folder = temporaryFolder(t)
+    const main = makeMutant(folder, mutation)
     if (unitTest !== undefined) {
-      const parameters = ['--tap', '--match', unitTest.title, mutant.unitTest!]
-      const report = await outputOf(t, mutant, ['node_modules/ava/entrypoints/cli.mjs', ...parameters])
+      const parameters = ['--tap', '--match', unitTest.title, unitTest.file.replace(/ts$/, 'js')]
+      const report = await outputOf(t, folder, ['node_modules/ava/entrypoints/cli.mjs', ...parameters])
       t.true(report.includes(`not ok 1 - ${unitTest.title}\n`), report)
       t.regex(report, /^# tests 1$/m, 'it has run, and nothing else')
       return
     }
     const first = testSeed()
-    const output = await outputOf(t, mutant, [mutant.hunt, `${first}`, `${RUNS_MAX}`, JSON.stringify(options)])
+    const output = await outputOf(t, folder, [main, `${first}`, `${RUNS_MAX}`, JSON.stringify(options)])
     const { runs, seed, error } = JSON.parse(output) as Found
     t.log(`ENDMARK_TEST_SEED=${seed}: found in run ${runs}: ${error}`)
     if (options.losses === true) t.regex(error, LOSS)

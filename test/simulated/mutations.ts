@@ -25,7 +25,7 @@ export interface Mutation {
 }
 
 export interface UnitTest {
-  /** Its source, in the repository. */
+  /** Its source, in test/wal. */
   readonly file: string
   readonly title: string
 }
