@@ -55,8 +55,6 @@ class PiscinaThreads implements ReaderThreads {
     this.#path = path
     this.#piscina = new Piscina<ReadTask, ReaderAnswer>({
       filename: READER_FILE,
-      // Threads take over the options of the process, and refuse the one that says what kind of module a text is.
-      execArgv: process.execArgv.filter((option) => !option.startsWith('--input-type')),
       workerData: { ...settings, ...this.#maps.toWorkerData(), ...this.#gates.toWorkerData() },
       minThreads: count,
       maxThreads: count,

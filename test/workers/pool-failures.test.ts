@@ -262,7 +262,7 @@ test.serial('a pool that does nothing keeps no process alive', async (t) => {
   t.is(stdout, '[1]')
 })
 
-test.serial('a program that was given as text has its pool', async (t) => {
+test.serial('a process that was started with options of V8, from text, has its pool', async (t) => {
   const { db } = await setUp(t)
   const index = JSON.stringify(new URL('../../src/index.js', import.meta.url).href)
   const text = `import { open } from ${index}
@@ -270,6 +270,7 @@ test.serial('a program that was given as text has its pool', async (t) => {
     const pool = await db.pool({ threads: 1 })
     console.log(pool.stats().threads)
     await db.close()`
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', text, db.path])
+  const options = ['--max-old-space-size=512', '--expose-gc', '--input-type=module', '-e', text]
+  const { stdout } = await promisify(execFile)(process.execPath, [...options, db.path])
   t.is(stdout, '1\n')
 })
