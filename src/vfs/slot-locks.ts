@@ -75,10 +75,19 @@ export class SlotLocks {
       if (range.offset !== offset || range.mode !== mode) continue
       if (--range.holders > 0) return
       held.splice(index, 1)
-      this.#file.unlock(offset, range.length)
+      this.#unlock(range)
       return
     }
     assert(false, () => `released a ${mode} lock at ${offset} of ${this.#file.path} that is not held`)
+  }
+
+  #unlock({ offset, length }: HeldRange): void {
+    try {
+      this.#file.unlock(offset, length)
+    } catch {
+      // Once more: a lock that stays keeps everybody else out until this file is closed.
+      this.#file.unlock(offset, length)
+    }
   }
 
   #overlapping(offset: number, length: number): HeldRange | undefined {

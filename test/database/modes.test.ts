@@ -130,12 +130,23 @@ test('a failed sync of the log rejects its batch, publishes nothing, and stops w
   t.is(await integrityCheck(t, path), 'ok')
 })
 
-const unlocks = (from: number, to: number) =>
-  failOn(({ operation, offset = 0 }) => operation === 'unlock' && offset >= from && offset <= to)
+const unlocks = (from: number, to: number, andLater: boolean) =>
+  failOn(({ operation, offset = 0 }) => operation === 'unlock' && offset >= from && offset <= to, { andLater })
+
+test('a lock that cannot be let go at first is let go, and nobody notices', async (t) => {
+  const { path, vfs, numbers } = await openNumbers(t)
+  const other = await openDatabase(t, path)
+  const others = await other.map<number, number>('numbers')
+  vfs.hook = unlocks(WRITE_LOCK_BYTE, WRITE_LOCK_BYTE, false)
+  await numbers.put(1, 1)
+  await others.put(2, 2)
+  await numbers.put(3, 3)
+  t.deepEqual([...others.keys()], [1, 2, 3])
+})
 
 test('where WRITE cannot be let go, the commit stays done, and writes stop until reopened', async (t) => {
   const { path, vfs, db, numbers } = await openNumbers(t)
-  vfs.hook = unlocks(WRITE_LOCK_BYTE, WRITE_LOCK_BYTE)
+  vfs.hook = unlocks(WRITE_LOCK_BYTE, WRITE_LOCK_BYTE, true)
   await numbers.put(1, 1)
   t.is(numbers.get(1), 1)
   await refusesUntilReopened(t, { path, vfs, db, numbers })
@@ -144,7 +155,7 @@ test('where WRITE cannot be let go, the commit stays done, and writes stop until
 test('where a read mark cannot be let go, reads go on, and writes stop until reopened', async (t) => {
   const { path, vfs, db, numbers } = await openNumbers(t)
   await numbers.put(1, 1)
-  vfs.hook = unlocks(READ_LOCK_BYTE, READ_LOCK_BYTE + 4)
+  vfs.hook = unlocks(READ_LOCK_BYTE, READ_LOCK_BYTE + 4, true)
   t.is(numbers.get(1), 1)
   // The end of a turn lets go of what was read in it.
   await new Promise(setImmediate)
