@@ -10,7 +10,7 @@
  */
 import { LOG_OVERTAKEN_FACTOR } from '../limits.js'
 import type { Synchronous } from '../units.js'
-import { runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
+import { type Blocking, runAsync, runCancellable, runSync, type Wal } from '../wal/index.js'
 import { CheckpointPasses } from './checkpoint-passes.js'
 import { LogShrink } from './log-shrink.js'
 
@@ -39,7 +39,7 @@ export class AutoCheckpoint {
   #running: Promise<void> | null = null
   /** End mark at the last attempt in this generation of the log. */
   #attemptedAt = 0
-  #cancelLastPass: (() => void) | null = null
+  #cancelBetween: (() => void) | null = null
   #failure: unknown = null
   #completed = 0
 
@@ -107,7 +107,7 @@ export class AutoCheckpoint {
   async #runAsync(): Promise<void> {
     try {
       const result = await runAsync(this.#passes.first())
-      if (result !== 'done') await this.#options.betweenBatches(() => this.#runLastPass())
+      if (result !== 'done') await this.#options.betweenBatches(() => this.#runBetween(this.#passes.last()))
       this.#succeeded()
     } catch (error) {
       this.#failure = error
@@ -117,19 +117,19 @@ export class AutoCheckpoint {
   }
 
   /**
-   * Gives up the last pass, if one is under way: a blocking commit cannot wait for it, as it needs the event loop to go on.
-   * Nothing was published of it, so a later checkpoint copies the same frames again.
+   * Gives up what is done between batches, if anything is: a blocking commit cannot wait for it, as it needs the event loop to go
+   * on. Nothing was published of it, so a later checkpoint copies the same frames again.
    */
   giveWay(): void {
-    this.#cancelLastPass?.()
+    this.#cancelBetween?.()
   }
 
-  async #runLastPass(): Promise<void> {
-    const { done, cancel } = runCancellable(this.#passes.last())
+  async #runBetween(pass: Blocking<void>): Promise<void> {
+    const { done, cancel } = runCancellable(pass)
     let isCancelled = false
-    this.#cancelLastPass = () => {
+    this.#cancelBetween = () => {
       isCancelled = true
-      this.#cancelLastPass = null
+      this.#cancelBetween = null
       cancel()
     }
     try {
@@ -138,7 +138,7 @@ export class AutoCheckpoint {
       // It may have been the sync of the log, which nobody is waiting for any more.
       throw isCancelled ? this.#wal.fail(error) : error
     } finally {
-      if (!isCancelled) this.#cancelLastPass = null
+      if (!isCancelled) this.#cancelBetween = null
     }
   }
 
@@ -173,7 +173,7 @@ export class AutoCheckpoint {
 
   async #cutLog(): Promise<void> {
     try {
-      await this.#options.betweenBatches(() => runAsync(this.#shrink.cut()))
+      await this.#options.betweenBatches(() => this.#runBetween(this.#shrink.cut()))
     } catch (error) {
       this.#failure = error
     } finally {

@@ -132,7 +132,6 @@ function setMainSize(wal: Wal, pageCount: number): void {
 /** Lets the event loop turn; in a blocking run there is nothing to let by. */
 const turnStep = ({ vfs }: Wal): BlockingStep => ({
   sync: () => {},
-  // Not a timer, which takes a millisecond: writers wait for the last pass.
   async: () => new Promise((resolve) => vfs.endOfTurn(resolve)),
 })
 
