@@ -6,15 +6,7 @@
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
 import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
-import {
-  assertFunction,
-  assertOptions,
-  assertSignal,
-  EndmarkError,
-  invalidArgument,
-  preview,
-  unsupported,
-} from './errors.js'
+import { abortError, assertFunction, assertOptions, assertSignal, EndmarkError, unsupported } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import {
   type PoolOptions,
@@ -30,6 +22,7 @@ import {
 import { dirtyPagesMax, Pager, TurnPages } from './pager/index.js'
 import { collectStats, type DatabaseStats } from './stats.js'
 import {
+  assertName,
   type ColumnValue,
   type CommitOptions,
   type MapOptions,
@@ -340,7 +333,7 @@ export class Database {
    * @throws (rejects) ENDMARK_NOT_FOUND; ENDMARK_UNSUPPORTED for what is not a plain table of this file
    */
   async dropStore(name: string, options?: CommitOptions): Promise<void> {
-    if (typeof name !== 'string') throw invalidArgument(`dropStore: expected the name of a store, got ${preview(name)}`)
+    assertName(name)
     await this.#write([{ type: 'drop', store: name }], options)
   }
 
@@ -367,7 +360,10 @@ export class Database {
   transactionSync<T>(fn: (tx: Transaction) => T, options?: Pick<CommitOptions, 'synchronous'>): T {
     this.#assertWritable()
     assertFunction(fn, 'what transactionSync runs')
-    return this.#committer.transactionSync(fn, this.#commitOptions(options, ['synchronous']))
+    const { synchronous, signal } = this.#commitOptions(options)
+    // Of a variable that has one: nothing can abort it later.
+    if (signal?.aborted) throw abortError(signal)
+    return this.#committer.transactionSync(fn, { synchronous })
   }
 
   /**
@@ -419,6 +415,7 @@ export class Database {
    */
   on(event: 'long-reader', listener: LongReaderListener): this {
     requireLongReader(event)
+    assertFunction(listener, 'a listener')
     this.#longReaders.on(listener)
     return this
   }
@@ -426,6 +423,7 @@ export class Database {
   /** No longer calls back. */
   off(event: 'long-reader', listener: LongReaderListener): this {
     requireLongReader(event)
+    assertFunction(listener, 'a listener')
     this.#longReaders.off(listener)
     return this
   }
@@ -593,12 +591,9 @@ export class Database {
     return this.#committer.write(operations, this.#commitOptions(options))
   }
 
-  #commitOptions(
-    given: CommitOptions | undefined,
-    known: readonly string[] = COMMIT_OPTIONS,
-  ): { synchronous: Synchronous; signal: AbortSignal | undefined } {
+  #commitOptions(given: CommitOptions | undefined): { synchronous: Synchronous; signal: AbortSignal | undefined } {
     if (given === undefined) return { synchronous: this.#options.synchronous, signal: undefined }
-    assertOptions(given, known)
+    assertOptions(given, COMMIT_OPTIONS)
     const { synchronous = this.#options.synchronous, signal } = given
     requireSynchronous(synchronous)
     assertSignal(signal)

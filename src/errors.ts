@@ -114,9 +114,10 @@ export function assertOptions(given: unknown, known: readonly string[]): void {
   }
 }
 
-/** @throws ENDMARK_INVALID_ARGUMENT unless it is a signal or left out */
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is a signal, be it another realm's or a library's, or left out */
 export function assertSignal(signal: unknown): asserts signal is AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
+  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>
+  if (signal !== undefined && !(typeof aborted === 'boolean' && typeof addEventListener === 'function'))
     throw invalidArgument(`signal is an AbortSignal, not ${preview(signal)}`)
 }
 
@@ -141,10 +142,18 @@ export function preview(value: unknown): string {
       return String(value)
     case 'object':
       if (value === null) return 'null'
-      return Array.isArray(value)
-        ? `an array of ${value.length}`
-        : `an object (${value.constructor?.name ?? 'no class'})`
+      return Array.isArray(value) ? `an array of ${value.length}` : `an object (${classOf(value)})`
     default:
       return `a ${typeof value}`
+  }
+}
+
+/** Whatever an object says of itself, if it lets itself be asked. */
+function classOf(value: object): string {
+  try {
+    const name: unknown = value.constructor?.name
+    return typeof name === 'string' && name !== '' ? name : 'no class'
+  } catch {
+    return 'no class'
   }
 }

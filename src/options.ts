@@ -175,7 +175,7 @@ function requireNumber(name: string, value: unknown): void {
 }
 
 function requireFrames(value: unknown): void {
-  const isCount = value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 0)
+  const isCount = Number.isSafeInteger(value) && (value as number) >= 0
   if (!isCount) throw invalidArgument(`autoCheckpoint is a whole number of frames from 0, not ${preview(value)}`)
 }
 

@@ -63,7 +63,10 @@ export function tableDefinition(name: string, options: TableOptions): NewStore {
   checkColumns(name, options.columns)
   const key = typeof options.primaryKey === 'string' ? [options.primaryKey] : options.primaryKey
   checkPrimaryKey(name, options.columns, key)
-  if (options.indexes !== undefined && Object.keys(options.indexes).length > 0) {
+  const { indexes = {} } = options
+  if (typeof indexes !== 'object' || indexes === null)
+    throw invalidArgument(`store ${JSON.stringify(name)}: expected indexes by name, got ${preview(indexes)}`)
+  if (Object.keys(indexes).length > 0) {
     throw unsupported(`store ${JSON.stringify(name)}: secondary indexes`)
   }
   const columns = Object.entries(options.columns).map(([column, type]) => ({

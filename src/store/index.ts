@@ -25,7 +25,7 @@ export {
   type IndexLayout,
   indexLayoutOf,
 } from './index-layout.js'
-export { openMap, openTable } from './open-store.js'
+export { assertName, openMap, openTable } from './open-store.js'
 export {
   applyOperation,
   type CreateOperation,

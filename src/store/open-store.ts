@@ -3,6 +3,7 @@
  * is defined. What is there must then be defined so.
  */
 
+import { invalidArgument, preview } from '../errors.js'
 import {
   type MapOptions,
   mapDefinition,
@@ -24,10 +25,16 @@ export async function openMap<K, V>(
   name: string,
   options: MapOptions | undefined,
 ): Promise<OrderedMap<K, V>> {
+  assertName(name)
   const schema = await ensureStore(host, name, options === undefined ? undefined : mapDefinition(name, options))
   const map = new OrderedMap<K, V>(host, name)
   map.assertUsable(schema)
   return map
+}
+
+/** @throws ENDMARK_INVALID_ARGUMENT unless it is text */
+export function assertName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') throw invalidArgument(`expected the name of a store, got ${preview(name)}`)
 }
 
 /** @throws (rejects) as `Database.table` */
@@ -36,6 +43,7 @@ export async function openTable<Row extends object, Key = TableKey>(
   name: string,
   options: TableOptions | undefined,
 ): Promise<Table<Row, Key>> {
+  assertName(name)
   const schema = await ensureStore(host, name, options === undefined ? undefined : tableDefinition(name, options))
   const table = new Table<Row, Key>(host, name)
   table.assertUsable(schema)

@@ -15,6 +15,7 @@ import type { LongReaders } from './long-readers.js'
 export interface CheckpointRequest {
   /** SQLite's modes. Default `passive`. */
   readonly mode?: CheckpointMode
+  /** Ends what waits for writers and readers; a copy under way is made to its end. */
   readonly signal?: AbortSignal
 }
 

@@ -245,7 +245,7 @@ export function isRefusal(error: unknown): error is EndmarkError {
 export function refusePromise<T>(result: T): T {
   const isPromise = typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
   if (!isPromise) return result
-  // Nobody else has the promise, and its next use of the transaction, which is over, rejects it.
-  Promise.resolve(result).catch(() => {})
+  // Nobody else has the promise, and its next use of the transaction, which is over, rejects it. Other thenables may only begin with `then`.
+  if (result instanceof Promise) result.catch(() => {})
   throw invalidArgument('the function of a transaction must not be async: it returned a promise')
 }

@@ -34,8 +34,9 @@ const THROWN: Readonly<Record<string, Call>> = {
   'keys of a table that are a number': ({ table }) => table.getMany(wrong(1)),
   'no function to read': ({ db }) => db.read(wrong(undefined)),
   'no function for transactionSync': ({ db }) => db.transactionSync(wrong({})),
-  'an option that transactionSync does not have': ({ db }) =>
-    db.transactionSync(() => 1, wrong({ signal: AbortSignal.abort() })),
+  'an option that transactionSync does not have': ({ db }) => db.transactionSync(() => 1, wrong({ syncronous: 'off' })),
+  'a listener that is no function': ({ db }) => db.on('long-reader', wrong({})),
+  'an object that does not say what it is': ({ map }) => map.getMany(wrong({ constructor: { name: Symbol('x') } })),
   'options of transactionSync that are a number': ({ db }) => db.transactionSync(() => 1, wrong(5)),
 }
 
@@ -48,6 +49,10 @@ const REJECTED: Readonly<Record<string, (given: Given) => Promise<unknown>>> = {
   'an option that is misspelt': ({ map }) => map.put('c', '3', wrong({ syncronous: 'off' })),
   'options that are a number': ({ db }) => db.transaction((tx) => tx, wrong(5)),
   'no name of a store': ({ db }) => db.dropStore(wrong(undefined)),
+  'a name of a map that is a number': ({ db }) => db.map(wrong(5)),
+  'no name of a table': ({ db }) => db.table(wrong(undefined), { columns: { id: 'integer' }, primaryKey: 'id' }),
+  'indexes that are null': ({ db }) =>
+    db.table('u', { columns: { id: 'integer' }, primaryKey: 'id', indexes: wrong(null) }),
   'the handle of a store instead of its name': ({ db, map }) => db.dropStore(wrong(map)),
   'a mode without its object': ({ db }) => db.checkpoint(wrong('truncate')),
   'a mode whose name is misspelt': ({ db }) => db.checkpoint(wrong({ mod: 'truncate' })),
@@ -106,6 +111,19 @@ test('what is no handle of this database is refused by every call that takes one
     throws(t, () => db.transactionSync((tx) => void call(tx, wrong(map))), 'ENDMARK_INVALID_ARGUMENT', /a table/)
   throws(t, () => db.transactionSync((tx) => tx.savepoint(wrong(5))), 'ENDMARK_INVALID_ARGUMENT')
   t.is(map.count() + table.count(), 3)
+})
+
+test('a signal of another realm or library is one', async (t) => {
+  const { map } = await given(t)
+  const signal = { aborted: true, reason: 'over', addEventListener() {}, removeEventListener() {} }
+  await t.throwsAsync(map.put('c', '3', wrong({ signal })), { name: 'AbortError' })
+})
+
+test('transactionSync is not begun once the signal of its options has aborted', async (t) => {
+  const { db, map } = await given(t)
+  const options = { synchronous: 'full', signal: AbortSignal.abort() } as const
+  t.throws(() => db.transactionSync((tx) => tx.put(map, 'c', '3'), options), { name: 'AbortError' })
+  t.is(map.count(), 2)
 })
 
 test('a checkpoint whose signal has aborted before is not made', async (t) => {
