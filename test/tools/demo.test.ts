@@ -94,7 +94,7 @@ test.serial('the live table has a line each second, with what was done in it and
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   test.serial(
-    `a demo that is ended by ${signal} leaves no process and no message, and only the database`,
+    `a demo that is ended by ${signal} leaves no process and no message, and nothing but the database`,
     async (t) => {
       const folder = temporaryFolder(t)
       const { child, written, ended } = startDemo(t, join(folder, 'cities.db'), 'process')
@@ -103,7 +103,12 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       t.deepEqual(await ended, signal === 'SIGTERM' ? [143, null] : [null, 'SIGKILL'])
       t.is(written.stderr, '')
       t.false(written.stdout.includes('SQLite says'))
-      t.deepEqual(readdirSync(folder), ['cities.db'])
+      // Of two that close at the same moment each may leave the log to the other, with nobody to send them one after the other.
+      const isLog = (name: string) => signal === 'SIGKILL' && /-(wal|shm)$/.test(name)
+      t.deepEqual(
+        readdirSync(folder).filter((name) => !isLog(name)),
+        ['cities.db'],
+      )
       t.is(await integrityCheck(t, join(folder, 'cities.db')), 'ok')
     },
   )

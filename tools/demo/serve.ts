@@ -43,5 +43,6 @@ function report(): void {
   if (writer.isEnding || !process.connected) return
   const { transactions, batches, checkpoints, clients } = writer.stats()
   const progress: ServingProgress = { commits: transactions, batches, checkpoints, clients }
-  process.send?.(progress)
+  // Whoever was killed hears of nothing, which `disconnect` will say.
+  process.send?.(progress, undefined, undefined, () => {})
 }
