@@ -185,24 +185,18 @@ export class NodeFile implements VfsFile {
     this.#fd = CLOSED
     this.#readFd = CLOSED
     try {
-      // A map keeps the open file description alive, and with it the locks, until it is collected: end them here.
-      if (this.#hasLocked) unlockRange(fd, 0, TO_THE_END)
+      try {
+        // A map keeps the open file description alive, and with it the locks, until it is collected: end them here.
+        if (this.#hasLocked) unlockRange(fd, 0, TO_THE_END)
+      } finally {
+        try {
+          closeSync(fd)
+        } finally {
+          if (readFd !== CLOSED) closeSync(readFd)
+        }
+      }
     } catch (error) {
       throw ioError('close', this.path, error)
-    } finally {
-      this.#closeAll(readFd === CLOSED ? [fd] : [fd, readFd])
-    }
-  }
-
-  /** Each of them, whatever becomes of the others. */
-  #closeAll([fd, ...others]: readonly number[]): void {
-    if (fd === undefined) return
-    try {
-      closeSync(fd)
-    } catch (error) {
-      throw ioError('close', this.path, error)
-    } finally {
-      this.#closeAll(others)
     }
   }
 
