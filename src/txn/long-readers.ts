@@ -26,7 +26,7 @@ export interface LongReadersOptions {
 }
 
 const TELL_MS = 1000
-/** Between two looks while somebody waits for room in the log. */
+/** Between two looks at a log that is short, or while somebody waits for room in it. */
 const LOOK_MS = 50
 
 export class LongReaders {
@@ -68,8 +68,9 @@ export class LongReaders {
     const nowMs = this.#wal.vfs.now()
     if (nowMs < this.#lookAfterMs) return
     this.#lookAtHeader()
-    if (this.#header.endMark < this.#options.frames) return
-    this.#lookAfterMs = nowMs + TELL_MS
+    const isLong = this.#header.endMark >= this.#options.frames
+    this.#lookAfterMs = nowMs + (isLong ? TELL_MS : LOOK_MS)
+    if (!isLong) return
     this.#tell(this.#inTheWay())
   }
 
