@@ -34,8 +34,9 @@ function visitBlobs(
   values: unknown[],
   visit: (holder: Record<PropertyKey, unknown>, key: PropertyKey, blob: Uint8Array) => void,
 ): void {
-  // Cast, as to its type an array has no other keys than numbers: it is written to like any other object here.
-  const list = values as unknown as Record<PropertyKey, unknown>
+  // An array is written to like any other object here.
+  const anyObject: object = values
+  const list = anyObject as Record<PropertyKey, unknown>
   for (let i = 0; i < values.length; i++) {
     const value = values[i]
     if (value instanceof Uint8Array) visit(list, i, value)

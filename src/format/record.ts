@@ -80,8 +80,8 @@ export function decodeNumber(bytes: Uint8Array, offset: number, serialType: numb
 }
 
 // Node's own UTF-8 decoder over a range of any byte array: no view object, no start-up as in TextDecoder.
-// Cast, as the types of Node do not list it: it is there in every Node that is supported.
-const { utf8Slice } = Buffer.prototype as unknown as {
+// The types of Node do not list it: it is there in every Node that is supported.
+const { utf8Slice } = Buffer.prototype as Buffer & {
   utf8Slice(this: Uint8Array, start: number, end: number): string
 }
 
