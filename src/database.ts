@@ -5,14 +5,17 @@
  *
  * Not here: how files are opened (index.ts), how commits are made (txn/), how stores keep their data (store/).
  */
+
+import { assertFunction } from './arguments.js'
 import { type CheckOptions, type CheckReport, checkedLimit, DatabaseCheck, reportOf, runCheck } from './check/index.js'
-import { abortError, assertFunction, assertOptions, assertSignal, EndmarkError, unsupported } from './errors.js'
+import { abortError, EndmarkError, unsupported } from './errors.js'
 import { AUTO_CHECKPOINT_FRAMES } from './limits.js'
 import {
   type PoolOptions,
+  type ResolvedCommitOptions,
   type ResolvedOptions,
   requireLongReader,
-  requireSynchronous,
+  resolveCommitOptions,
   resolvePoolOptions,
   resolveSnapshotOptions,
   resolveWatchOptions,
@@ -72,12 +75,10 @@ import {
   type Snapshot,
   type Transaction,
 } from './txn/index.js'
-import type { Synchronous } from './units.js'
 import { type Attachment, detach, type HandedState, ReaderRegistry } from './wal/index.js'
 
 /** A log this many times longer than `autoCheckpoint` is tended by nobody. */
 const UNTENDED_LOG_FACTOR = 16
-const COMMIT_OPTIONS = ['synchronous', 'signal']
 
 /** What the process of a role may do with its Database beyond the API. */
 export interface CommitControl {
@@ -591,13 +592,8 @@ export class Database {
     return this.#committer.write(operations, this.#commitOptions(options))
   }
 
-  #commitOptions(given: CommitOptions | undefined): { synchronous: Synchronous; signal: AbortSignal | undefined } {
-    if (given === undefined) return { synchronous: this.#options.synchronous, signal: undefined }
-    assertOptions(given, COMMIT_OPTIONS)
-    const { synchronous = this.#options.synchronous, signal } = given
-    requireSynchronous(synchronous)
-    assertSignal(signal)
-    return { synchronous, signal }
+  #commitOptions(given: CommitOptions | undefined): ResolvedCommitOptions {
+    return resolveCommitOptions(given, this.#options.synchronous)
   }
 
   #requestHandler(): RequestHandler {

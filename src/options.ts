@@ -1,7 +1,8 @@
 /**
  * The options of `open`: types, defaults, validation. A message quotes what was given and says what is allowed.
  */
-import { assertOptions, assertSignal, invalidArgument, preview } from './errors.js'
+import { assertOptions, assertSignal, preview } from './arguments.js'
+import { invalidArgument } from './errors.js'
 import {
   AUTO_CHECKPOINT_FRAMES,
   CACHE_LIMIT_BYTES,
@@ -122,7 +123,25 @@ export function resolveOptions(given: OpenOptions = {}): ResolvedOptions {
   return options
 }
 
-export function requireSynchronous(value: unknown): asserts value is Synchronous {
+export interface ResolvedCommitOptions {
+  readonly synchronous: Synchronous
+  readonly signal: AbortSignal | undefined
+}
+
+/** @param usual that of the Database. @throws ENDMARK_INVALID_ARGUMENT */
+export function resolveCommitOptions(
+  given: Partial<ResolvedCommitOptions> | undefined,
+  usual: Synchronous,
+): ResolvedCommitOptions {
+  if (given === undefined) return { synchronous: usual, signal: undefined }
+  assertOptions(given, ['synchronous', 'signal'])
+  const { synchronous = usual, signal } = given
+  requireSynchronous(synchronous)
+  assertSignal(signal)
+  return { synchronous, signal }
+}
+
+function requireSynchronous(value: unknown): asserts value is Synchronous {
   if (!SYNCHRONOUS.includes(value)) throw notOneOf('synchronous', SYNCHRONOUS, value)
 }
 

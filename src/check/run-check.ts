@@ -2,16 +2,8 @@
  * Runs a check in slices of a few milliseconds, each followed by a turn of the event loop, with a look at what could end it:
  * a signal, or the Database closing.
  */
-import {
-  abortError,
-  assertFunction,
-  assertOptions,
-  assertSignal,
-  EndmarkError,
-  invalidArgument,
-  preview,
-  whatOf,
-} from '../errors.js'
+import { assertFunction, assertOptions, assertSignal, preview } from '../arguments.js'
+import { abortError, EndmarkError, invalidArgument, whatOf } from '../errors.js'
 import type { Vfs } from '../vfs/index.js'
 import type { DatabaseCheck } from './check-database.js'
 import type { Finding } from './findings.js'

@@ -7,7 +7,8 @@
  *
  * Source for the rules: SQLite "Datatypes In SQLite", sections 3.1 and 3.2.
  */
-import { EndmarkError, invalidArgument, preview, unsupported } from '../errors.js'
+import { preview } from '../arguments.js'
+import { EndmarkError, invalidArgument, unsupported } from '../errors.js'
 import { INT64_MAX, INT64_MIN, normalizeInteger, type SqlValue } from '../format/index.js'
 
 /** What a column of a store can be declared as. */

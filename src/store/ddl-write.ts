@@ -5,7 +5,8 @@
  * A table with one integer column as primary key is a rowid table; any other key makes it WITHOUT ROWID, so that
  * the row lies in the tree of its key and no second tree is needed.
  */
-import { invalidArgument, preview, unsupported } from '../errors.js'
+import { preview } from '../arguments.js'
+import { invalidArgument, unsupported } from '../errors.js'
 import { COLUMN_TYPES, type ColumnType, declaredTypeOf } from './columns.js'
 
 /** Types that a key can have: all with an order of their own. */

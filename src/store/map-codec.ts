@@ -2,9 +2,11 @@
  * Keys and values of an ordered map as records: a WITHOUT ROWID table of two columns, whose record is the key followed
  * by the value.
  */
+
+import { preview } from '../arguments.js'
 import { assert } from '../assert.js'
 import { type Payload, type RecordRun, type Rowid, RUN_RECORD_SIZE_MAX } from '../btree/index.js'
-import { invalidArgument, preview, unsupported } from '../errors.js'
+import { invalidArgument, unsupported } from '../errors.js'
 import {
   encodeRecord,
   measureRecord,

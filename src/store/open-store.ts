@@ -3,7 +3,8 @@
  * is defined. What is there must then be defined so.
  */
 
-import { invalidArgument, preview } from '../errors.js'
+import { preview } from '../arguments.js'
+import { invalidArgument } from '../errors.js'
 import {
   type MapOptions,
   mapDefinition,

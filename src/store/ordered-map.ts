@@ -2,8 +2,10 @@
  * `db.map`: one value under each key, in the order of the keys. In the file it is a WITHOUT ROWID table of two columns,
  * which SQL can read and write like every other.
  */
+
+import { preview } from '../arguments.js'
 import type { RecordRun } from '../btree/index.js'
-import { invalidArgument, preview } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import type { SqlValue } from '../format/index.js'
 import type { StoreDefinition } from './definition.js'
 import type { CommitOptions } from './host.js'

@@ -5,8 +5,10 @@
  * that someone declared DESC the other way round. A composite key is an array; a shorter array is a prefix: `gte`
  * and `lte` include the whole group that begins with it, `gt` and `lt` leave it out.
  */
+
+import { preview } from '../arguments.js'
 import { IndexCursor, LeafCopy, Payload, type Rowid, type SeekBound, TableCursor } from '../btree/index.js'
-import { invalidArgument, preview } from '../errors.js'
+import { invalidArgument } from '../errors.js'
 import type { SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import { locateDamage } from './damage.js'

@@ -2,8 +2,10 @@
  * Rows of a table as JavaScript objects and as records. A row has one property per column; a property that is missing
  * or undefined means the column's default. What comes out has all columns, in declared order, whatever the record's.
  */
+
+import { preview } from '../arguments.js'
 import type { Payload, Rowid } from '../btree/index.js'
-import { type EndmarkError, invalidArgument, preview } from '../errors.js'
+import { type EndmarkError, invalidArgument } from '../errors.js'
 import {
   encodeRecord,
   INT64_MAX,

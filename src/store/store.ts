@@ -7,6 +7,8 @@
  * A handle is bound to a name, not to a tree: with each schema it looks its store up again, so that it goes on after
  * SQLite has moved the table (VACUUM) or added a column, and says ENDMARK_NOT_FOUND after it was dropped.
  */
+
+import { preview } from '../arguments.js'
 import {
   countEntries,
   cutIndex,
@@ -18,7 +20,7 @@ import {
   type Rowid,
   readAheadByHint,
 } from '../btree/index.js'
-import { EndmarkError, invalidArgument, preview } from '../errors.js'
+import { EndmarkError, invalidArgument } from '../errors.js'
 import { encodeRecord, SearchKey } from '../format/index.js'
 import type { PageReader } from '../pager/index.js'
 import type { StoreCodec } from './codec.js'

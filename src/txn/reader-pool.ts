@@ -7,7 +7,8 @@
  * until the last thread has answered. Where no snapshot is given and one thread is enough, it takes the newest state itself,
  * which is at least as new as that of the call (READ-1).
  */
-import { abortError, assertOptions, assertSignal, EndmarkError, invalidArgument } from '../errors.js'
+import { assertOptions, assertSignal } from '../arguments.js'
+import { abortError, EndmarkError, invalidArgument } from '../errors.js'
 import { assertStore, OrderedMap, type RangeOptions, type Store, type StoreHost } from '../store/index.js'
 import type { PartResult, ReaderThreads, ReadTask, StoreAddress, TaskState } from './reader-threads.js'
 import { type HandedSnapshot, handOver, Snapshot } from './snapshot.js'

@@ -4,7 +4,8 @@
  *
  * Locks: those of `checkpoint`; what this Database reads on nobody's behalf is let go before.
  */
-import { abortError, assertOptions, assertSignal, invalidArgument, preview } from '../errors.js'
+import { assertOptions, assertSignal, preview } from '../arguments.js'
+import { abortError, invalidArgument } from '../errors.js'
 import type { TurnPages } from '../pager/index.js'
 import type { Synchronous } from '../units.js'
 import { type CheckpointMode, checkpoint, runAsync, type Wal } from '../wal/index.js'

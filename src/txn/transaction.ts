@@ -6,7 +6,8 @@
  * Operations are applied at once, except for puts into maps that come many in a row: those are buffered and applied together,
  * before anything that could tell the difference (TXN-10). A transaction that is recorded applies each at once.
  */
-import { assertFunction, EndmarkError, invalidArgument, preview } from '../errors.js'
+import { assertFunction, preview } from '../arguments.js'
+import { EndmarkError, invalidArgument } from '../errors.js'
 import type { PageReader, WritePages } from '../pager/index.js'
 import {
   applyOperation,
