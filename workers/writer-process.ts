@@ -8,6 +8,7 @@
  * ends rather than going on in doubt: when the role is lost, and when a sync of the log has failed, after which the
  * Database refuses every commit (DUR-3) and only a process that opens the file anew may go on.
  */
+import { availableParallelism } from 'node:os'
 import { RoleLock } from '../ipc/role-lock.js'
 import { type LogEntry, WriterServer } from '../ipc/server.js'
 import {
@@ -60,8 +61,10 @@ export interface WriterEnd {
 
 /**
  * Of so few transactions a batch is not worth the trip through the thread pool, and little of the next one could be prepared meanwhile.
+ * Where the clients leave no processor to spare, none is: what would be prepared beside a sync waits for one, and so does the
+ * thread of the sync (decision 0010).
  */
-const SYNC_INLINE_MAX = 8
+const SYNC_INLINE_MAX = availableParallelism() > 2 ? 8 : Number.POSITIVE_INFINITY
 
 /** How often to look whether the disk has failed us, or nobody has been here for long. */
 const WATCH_MS = 25

@@ -62,7 +62,13 @@ export interface BatchCommitParts {
   readonly dirtyLimitBytes: number
 }
 
+/** Whether a sync is made on the calling thread. */
+interface SyncPlace {
+  readonly syncInline: boolean
+}
+
 const DONE = Promise.resolve()
+const SYNC_INLINE: SyncPlace = { syncInline: true }
 
 export class BatchCommit {
   readonly #wal: Wal
@@ -99,10 +105,9 @@ export class BatchCommit {
     const { written } = batch
     try {
       if (written !== null && isSynced(written)) {
-        const { vfs } = this.#wal
-        const startMs = vfs.now()
-        yield* this.#appender.sync(written, { syncInline: true })
-        this.#pace.measure(vfs.now() - startMs)
+        const startMs = this.#wal.vfs.now()
+        yield* this.#appender.sync(written, SYNC_INLINE)
+        this.#measure(written, startMs, SYNC_INLINE)
       }
       this.publish(batch, null)
     } catch (error) {
@@ -156,11 +161,16 @@ export class BatchCommit {
   }
 
   /** Resolves once it is as durable as its mode asks. @requires lock WRITE */
-  sync({ written }: Batch, how: { readonly syncInline: boolean }): Promise<void> {
+  sync({ written }: Batch, how: SyncPlace): Promise<void> {
     if (written === null || !isSynced(written)) return DONE
-    const { vfs } = this.#wal
-    const startMs = vfs.now()
-    return runAsync(this.#appender.sync(written, how)).then(() => this.#pace.measure(vfs.now() - startMs))
+    const startMs = this.#wal.vfs.now()
+    return runAsync(this.#appender.sync(written, how)).then(() => this.#measure(written, startMs, how))
+  }
+
+  #measure({ pages, spill }: AppendedBatch, startMs: number, { syncInline }: SyncPlace): void {
+    const { vfs, pageSize } = this.#wal
+    const sizeBytes = (pages.length + (spill?.count ?? 0)) * pageSize
+    this.#pace.measure({ durationMs: vfs.now() - startMs, sizeBytes, syncInline })
   }
 
   /** @param next the batch that was prepared behind it, if any. @requires lock WRITE */

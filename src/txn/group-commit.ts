@@ -12,7 +12,7 @@
  *
  * Scheduling goes through the end of the event-loop turn: everyone whom the last batch released can join the next one, and a
  * loop of awaited commits does not starve the event loop. Someone who is alone commits without any of that, for up to a
- * millisecond in a turn.
+ * millisecond in a turn. A process that commits for others waits for those who are coming back (`returning-callers.ts`).
  *
  * Locks: WRITE from before the first transaction runs until the last batch is published. TXN-3: no transaction is resolved
  * before its batch is published.
@@ -23,6 +23,7 @@ import type { Pager } from '../pager/index.js'
 import { type Blocking, runAsync, runSync, type Wal } from '../wal/index.js'
 import { type Batch, BatchCommit, type BatchHooks, type CommitCounts } from './batch-commit.js'
 import { commitUnderWay, isLogFull } from './commit-errors.js'
+import { ReturningCallers } from './returning-callers.js'
 import { SyncPace } from './sync-pace.js'
 import { isSynced } from './synchronous.js'
 import {
@@ -74,6 +75,7 @@ export class GroupCommit {
   readonly #batches: BatchCommit
   readonly #gap: WriteGap
   readonly #pace: SyncPace
+  readonly #returning = new ReturningCallers()
   #queue: Waiting[] = []
   #isScheduled = false
   /** In this turn of the event loop, which began then, only one caller has committed. */
@@ -139,6 +141,7 @@ export class GroupCommit {
   /** For a process that only commits: batches of up to so many transactions may sync on its event loop. */
   syncInlineUpTo(batchMax: number): void {
     this.#inlineBatchMax = batchMax
+    this.#pace.dedicate()
   }
 
   /**
@@ -239,7 +242,12 @@ export class GroupCommit {
     this.#isScheduled = true
     const start = () => {
       this.#isScheduled = false
-      this.#start()
+      if (this.#isWorthWaiting()) {
+        this.#isAlone = false
+        this.#schedule()
+      } else {
+        this.#start()
+      }
     }
     const { vfs } = this.#wal
     const nowMs = vfs.now()
@@ -250,6 +258,17 @@ export class GroupCommit {
       this.#isAlone = false
       vfs.endOfTurn(start)
     }
+  }
+
+  /** For callers who are coming back, where there is a sync to share. */
+  #isWorthWaiting(): boolean {
+    const queue = this.#queue
+    return (
+      queue.length > 0 &&
+      isSynced(queue[0]!) &&
+      this.#pauseWantedCount === 0 &&
+      this.#returning.areWorthWaitingFor(queue.length, this.#wal.vfs.now())
+    )
   }
 
   #start(): void {
@@ -424,7 +443,7 @@ export class GroupCommit {
   /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
   #startSync(batch: Batch): Promise<void> {
     const { length } = batch.transactions
-    const isForFew = this.#pace.isBrief || (length <= this.#inlineBatchMax && this.#queue.length === 0)
+    const isForFew = this.#pace.isBrief || length + this.#queue.length <= this.#inlineBatchMax
     this.#lastCount = length
     return this.#batches.sync(batch, { syncInline: isForFew && this.#pace.isFast })
   }
@@ -471,9 +490,10 @@ export class GroupCommit {
     }
   }
 
-  #leaveGap({ startMs }: Batch): void {
+  #leaveGap({ startMs, transactions }: Batch): void {
     const endMs = this.#wal.vfs.now()
     this.#lastEndMs = endMs
+    this.#returning.released(transactions, endMs)
     this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
   }
 }

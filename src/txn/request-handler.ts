@@ -44,12 +44,7 @@ const COMMITTED: Outcome = { kind: 'committed', results: null }
 const CONFLICT: Outcome = { kind: 'conflict' }
 const CANCELLED: Outcome = { kind: 'cancelled' }
 
-const OPTIONS: Readonly<Record<Synchronous, CommitOptions>> = {
-  off: { synchronous: 'off' },
-  normal: { synchronous: 'normal' },
-  full: { synchronous: 'full' },
-  extra: { synchronous: 'extra' },
-}
+const OFF: CommitOptions = { synchronous: 'off' }
 
 export class CommitRequests implements RequestHandler {
   readonly #parts: CommitRequestsParts
@@ -80,7 +75,7 @@ export class CommitRequests implements RequestHandler {
       }
     }
     // Rows that stay because this fails are found by the next sweep.
-    commits.add(removeDead, OPTIONS.off, ignore, ignore)
+    commits.add(removeDead, OFF, ignore, ignore)
   }
 }
 
@@ -178,13 +173,13 @@ class Client implements ClientHandle {
     this.drop()
     const { commits, clients } = this.#parts
     // A row that stays because this fails is swept once its client is dead.
-    commits.add((pages) => clients.remove(pages, this.#id), OPTIONS.off, ignore, ignore)
+    commits.add((pages) => clients.remove(pages, this.#id), OFF, ignore, ignore)
   }
 
   /** A client hears of a busy lock when its own time is up. */
   #options(synchronous: Synchronous): CommitOptions {
-    if (this.#timeoutMs === 0) return OPTIONS[synchronous]
-    return { synchronous, patientUntilMs: this.#parts.wal.vfs.now() + this.#timeoutMs }
+    if (this.#timeoutMs === 0) return { synchronous, caller: this }
+    return { synchronous, patientUntilMs: this.#parts.wal.vfs.now() + this.#timeoutMs, caller: this }
   }
 
   /** Null if the client is gone: another writer process may have settled all with it, and removed its row. */

@@ -1,29 +1,48 @@
 /**
  * Whether a sync of the log is waited for on the calling thread or through the thread pool: a fast disk answers sooner than a
- * trip through the pool, a slow one would stall the event loop. Decided by a running average over the syncs so far.
+ * trip through the pool, a slow one would stall the event loop.
+ *
+ * Decided by the share of syncs that were slow, not by how long they take on average: also on a fast disk one in a hundred takes ten
+ * times as long as the others, and what all of those that follow should do does not depend on that. Only syncs on the calling thread
+ * count: one in the pool takes as long as the thread waits for a processor, so a disk that was once taken for slow would stay so. It
+ * is tried again after a while instead, ever later for as long as it turns out to be slow.
  */
 import type { Wal } from '../wal/index.js'
 
-/** A disk whose syncs take no longer than this is waited for on the spot when only one caller waits anyway. */
-const INLINE_SYNC_MAX_MS = 0.3
-/** A disk that was too slow to be waited for is tried again after so long. */
-const SLOW_MS = 2000
-/** Where the average begins for whoever must be brief: the first syncs of a log are slower than those that follow. */
-const INLINE_SYNC_GUESS_MS = INLINE_SYNC_MAX_MS / 2
-/**
- * Weight of the newest measurement in the average, and what it counts for at most: slowly, and no sync for much, as also on a fast
- * disk one in a hundred takes ten times as long as the others, and through the pool all that follow would.
- */
-const FAST_AVERAGE_WEIGHT = 0.03
-const SYNC_COUNTED_MAX_MS = 2
-/** Of a disk that was too slow: the first syncs of a log are slower than those that follow, and soon forgotten. */
-const SLOW_AVERAGE_WEIGHT = 0.2
+/** A sync that takes longer is slow for an event loop that has other work, and for one that has none. */
+const SLOW_SYNC_MS = 0.3
+const SLOW_SYNC_DEDICATED_MS = 1
+/** What it writes may take so long besides: 500 MB a second. */
+const MS_PER_BYTE = 1 / 500_000
+/** Weight of the newest sync in the share of slow ones, and what one that is many times too slow counts for at most. */
+const WEIGHT = 0.03
+const SLOWNESS_MAX = 8
+/** From this share on the disk is slow. */
+const SLOW_SHARE_MAX = 0.5
+/** Where the share begins: the first syncs of a log take longer than those that follow, but two that are far too slow are enough. */
+const SLOW_SHARE_GUESS = 0.25
+/** Below this share the disk has proved to be fast. */
+const SLOW_SHARE_GOOD = 0.05
+/** A slow disk is tried again after so long, after each vain trial twice as long. */
+const SLOW_MIN_MS = 2000
+const SLOW_MAX_MS = 64_000
+
+export interface MeasuredSync {
+  readonly durationMs: number
+  /** What was written since the sync before. */
+  readonly sizeBytes: number
+  /** It was made on the calling thread. */
+  readonly syncInline: boolean
+}
 
 export class SyncPace {
   readonly #vfs: Wal['vfs']
-  #averageMs = Number.POSITIVE_INFINITY
+  #slowSyncMs = SLOW_SYNC_MS
+  #slowShare = SLOW_SHARE_GUESS
+  /** Before the first sync nothing is known, which is not fast. */
+  #slowUntilMs = Number.POSITIVE_INFINITY
+  #slowMs = SLOW_MIN_MS
   #isBrief = false
-  #slowUntilMs = Number.NEGATIVE_INFINITY
 
   constructor({ vfs }: Wal) {
     this.#vfs = vfs
@@ -31,7 +50,7 @@ export class SyncPace {
 
   /** Syncs are fast enough to be waited for on the calling thread. */
   get isFast(): boolean {
-    return this.#averageMs < INLINE_SYNC_MAX_MS
+    return this.#vfs.now() >= this.#slowUntilMs
   }
 
   /** All syncs are made on the calling thread, see `GroupCommit.keepBrief`. */
@@ -41,23 +60,35 @@ export class SyncPace {
 
   keepBrief(isBrief: boolean): void {
     this.#isBrief = isBrief
-    this.#slowUntilMs = Number.NEGATIVE_INFINITY
-    if (isBrief) this.#averageMs = Math.min(this.#averageMs, INLINE_SYNC_GUESS_MS)
+    if (isBrief) this.#tryAgainAt(Number.NEGATIVE_INFINITY)
+  }
+
+  /** The event loop has nothing else to do. */
+  dedicate(): void {
+    this.#slowSyncMs = SLOW_SYNC_DEDICATED_MS
   }
 
   /** Brief, and syncs took too long lately for the calling thread to wait for them. */
   get isSlow(): boolean {
-    return this.#isBrief && this.#vfs.now() < this.#slowUntilMs
+    return this.#isBrief && !this.isFast
   }
 
-  /** Takes the duration of a sync into the average; that starts at the first one. */
-  measure(durationMs: number): void {
-    const average = this.#averageMs
-    const countedMs = Math.min(durationMs, SYNC_COUNTED_MAX_MS)
-    const weight = this.isFast ? FAST_AVERAGE_WEIGHT : SLOW_AVERAGE_WEIGHT
-    this.#averageMs = Number.isFinite(average) ? average + (countedMs - average) * weight : countedMs
-    if (!this.#isBrief || this.isFast) return
-    this.#slowUntilMs = this.#vfs.now() + SLOW_MS
-    this.#averageMs = INLINE_SYNC_GUESS_MS
+  /** Told of each sync. */
+  measure({ durationMs, sizeBytes, syncInline }: MeasuredSync): void {
+    // The first one says which kind of disk it is, be it in the pool.
+    if (this.#slowUntilMs === Number.POSITIVE_INFINITY) this.#tryAgainAt(Number.NEGATIVE_INFINITY)
+    else if (!syncInline) return
+    const slowness = Math.min(durationMs / (this.#slowSyncMs + sizeBytes * MS_PER_BYTE), SLOWNESS_MAX)
+    const isSlow = slowness > 1
+    this.#slowShare += ((isSlow ? 1 : 0) - this.#slowShare) * WEIGHT * (isSlow ? slowness : 1)
+    if (this.#slowShare < SLOW_SHARE_GOOD) this.#slowMs = SLOW_MIN_MS
+    if (this.#slowShare <= SLOW_SHARE_MAX) return
+    this.#tryAgainAt(this.#vfs.now() + this.#slowMs)
+    this.#slowMs = Math.min(this.#slowMs * 2, SLOW_MAX_MS)
+  }
+
+  #tryAgainAt(timeMs: number): void {
+    this.#slowUntilMs = timeMs
+    this.#slowShare = SLOW_SHARE_GUESS
   }
 }

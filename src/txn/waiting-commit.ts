@@ -16,6 +16,8 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined
   /** On the clock of the vfs: until then it waits for WRITE, in one batch or the next. Default: as long as one batch does. */
   readonly patientUntilMs?: number
+  /** Who asks, where one connection commits for several. */
+  readonly caller?: object
 }
 
 export interface Waiting {
@@ -27,6 +29,7 @@ export interface Waiting {
   readonly signal: AbortSignal | undefined
   readonly onAbort: (() => void) | null
   readonly patientUntilMs: number
+  readonly caller: object | null
   /** Its function has been called: an abort comes too late. */
   isStarted: boolean
   isCancelled: boolean
@@ -46,7 +49,7 @@ export interface WaitingParts {
 const BATCH_SIZE_BYTES = 8 << 20
 
 export function waitingCommit({ work, options, sinceMs, resolve, reject }: WaitingParts): Waiting {
-  const { synchronous, signal, patientUntilMs = 0 } = options
+  const { synchronous, signal, patientUntilMs = 0, caller = null } = options
   const waiting: Waiting = {
     work,
     sinceMs,
@@ -56,6 +59,7 @@ export function waitingCommit({ work, options, sinceMs, resolve, reject }: Waiti
     signal,
     onAbort: signal === undefined ? null : () => cancel(waiting),
     patientUntilMs,
+    caller,
     isStarted: false,
     isCancelled: false,
     outcome: null,

@@ -327,6 +327,37 @@ test('who comes with others is committed with them, also after commits of a lone
   t.is(connection.commits.counts.batches, before + 1)
 })
 
+test('callers who take turns come to share a batch, and nobody waits for one who stays away', async (t) => {
+  const { hooked, connection } = setUp(t)
+  const [a, b] = [{}, {}]
+  const commit = (caller: object) =>
+    connection.commits.run((pages) => fillPages(pages, [2], 1), { synchronous: 'full', caller })
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  let nowMs = 100
+  hooked.now = () => nowMs
+  for (const caller of [a, b, a]) {
+    await commit(caller)
+    nowMs += 1
+  }
+  nowMs -= 1
+  const { batches } = connection.commits.counts
+  const first = commit(a)
+  for (let i = 0; i < 5; i++) await turn()
+  t.is(connection.commits.counts.batches, batches, 'the other is on its way back')
+  await Promise.all([first, commit(b)])
+  t.is(connection.commits.counts.batches, batches + 1)
+  const alone = commit(a)
+  for (let i = 0; i < 5; i++) await turn()
+  t.is(connection.commits.counts.batches, batches + 1)
+  nowMs += 0.25
+  await alone
+  t.is(connection.commits.counts.batches, batches + 2)
+  const last = commit(b)
+  await connection.commits.drain()
+  await last
+  t.is(connection.commits.counts.batches, batches + 3, 'whoever waits for the end waits for nobody else')
+})
+
 test('a published batch is committed, whatever fails when the connection takes it over', async (t) => {
   // The caches follow each own commit; an error there used to reject a batch that everyone could see already.
   const { connection } = setUp(t)

@@ -1,7 +1,10 @@
-/** Which syncs are waited for on the calling thread: those of a disk that is fast, and of one that was slow only once. */
+/** Which syncs are waited for on the calling thread: those of a disk that is fast, and of one that was slow only now and then. */
 import test from 'ava'
 import { SyncPace } from '../../src/txn/sync-pace.js'
 import type { Wal } from '../../src/wal/index.js'
+
+const INLINE = { sizeBytes: 4096, syncInline: true }
+const IN_POOL = { sizeBytes: 4096, syncInline: false }
 
 function pace() {
   const clock = { nowMs: 1000 }
@@ -13,39 +16,103 @@ function pace() {
 function syncsUntil(of: SyncPace, durationMs: number, isDone: () => boolean): number {
   let count = 0
   while (!isDone() && count < 1000) {
-    of.measure(durationMs)
+    of.measure({ durationMs: durationMs, ...INLINE })
     count++
   }
   return count
 }
 
-test('nothing is known before the first sync, and the first one decides', (t) => {
-  const fast = pace().pace
-  t.false(fast.isFast)
-  fast.measure(0.1)
-  t.true(fast.isFast)
-  const slow = pace().pace
-  slow.measure(5)
-  t.false(slow.isFast)
+test('nothing is known before the first sync, which may be made anywhere', (t) => {
+  for (const how of [INLINE, IN_POOL]) {
+    const fast = pace().pace
+    t.false(fast.isFast)
+    fast.measure({ durationMs: 0.1, ...how })
+    t.true(fast.isFast)
+    const slow = pace().pace
+    slow.measure({ durationMs: 5, ...how })
+    t.true(syncsUntil(slow, 5, () => !slow.isFast) <= 1)
+  }
 })
 
-test('one sync that takes long changes nothing, a disk that is slow is noticed soon, and one that is fast again as well', (t) => {
+test('a fast disk stays fast if one sync in a hundred takes twenty times as long, and one in ten twice as long', (t) => {
   const { pace: own } = pace()
-  own.measure(0.1)
-  own.measure(10_000)
-  t.true(own.isFast)
-  t.true(syncsUntil(own, 50, () => !own.isFast) <= 4)
-  t.true(syncsUntil(own, 1, () => own.isFast) === 1000, 'a disk that stays slow stays in the pool')
-  t.true(syncsUntil(own, 0.1, () => own.isFast) <= 20)
+  for (let i = 1; i <= 10_000; i++) {
+    own.measure({ durationMs: i % 100 === 0 ? 10 : i % 10 === 0 ? 0.7 : 0.15, ...INLINE })
+    t.true(own.isFast, `sync ${i}`)
+  }
 })
 
-test('whoever must be brief hears for two seconds that syncs are slow, and then tries again', (t) => {
+test('a disk that becomes slow is noticed soon, the sooner the slower it is', (t) => {
+  for (const [durationMs, syncsMax] of [
+    [50, 3],
+    [3, 3],
+    [0.6, 15],
+    [0.31, 25],
+  ] as const) {
+    const { pace: own } = pace()
+    for (let i = 0; i < 100; i++) own.measure({ durationMs: 0.1, ...INLINE })
+    const count = syncsUntil(own, durationMs, () => !own.isFast)
+    t.true(count <= syncsMax, `${count} syncs of ${durationMs} ms`)
+  }
+})
+
+test('how long a sync takes in the pool makes no disk slow, nor fast again', (t) => {
+  const { pace: own } = pace()
+  own.measure({ durationMs: 0.1, ...INLINE })
+  for (let i = 0; i < 100; i++) own.measure({ durationMs: 50, ...IN_POOL })
+  t.true(own.isFast)
+  syncsUntil(own, 50, () => !own.isFast)
+  for (let i = 0; i < 100; i++) own.measure({ durationMs: 0.1, ...IN_POOL })
+  t.false(own.isFast)
+})
+
+test('a slow disk is tried again after two seconds, after twice as long each time it still is, and at once believed when it is fast', (t) => {
+  const { pace: own, clock } = pace()
+  own.measure({ durationMs: 0.1, ...INLINE })
+  syncsUntil(own, 50, () => !own.isFast)
+  for (const slowMs of [2000, 4000, 8000]) {
+    clock.nowMs += slowMs - 1
+    t.false(own.isFast)
+    clock.nowMs += 1
+    t.true(own.isFast)
+    t.is(
+      syncsUntil(own, 50, () => !own.isFast),
+      2,
+      'two syncs are enough',
+    )
+  }
+  clock.nowMs += 16_000
+  for (let i = 0; i < 100; i++) own.measure({ durationMs: 0.1, ...INLINE })
+  t.true(own.isFast)
+  syncsUntil(own, 50, () => !own.isFast)
+  clock.nowMs += 2000
+  t.true(own.isFast, 'what was long ago is forgotten')
+})
+
+test('what is large may take longer', (t) => {
+  const { pace: own } = pace()
+  for (let i = 0; i < 100; i++) own.measure({ durationMs: 0.7, sizeBytes: 64 * 4096, syncInline: true })
+  t.true(own.isFast)
+  for (let i = 0; i < 100; i++) own.measure({ durationMs: 1, sizeBytes: 64 * 4096, syncInline: true })
+  t.false(own.isFast)
+})
+
+test('whoever has nothing else to do waits longer', (t) => {
+  const { pace: own } = pace()
+  own.dedicate()
+  for (let i = 0; i < 100; i++) own.measure({ durationMs: 0.9, ...INLINE })
+  t.true(own.isFast)
+  t.true(syncsUntil(own, 2, () => !own.isFast) <= 20)
+})
+
+test('whoever must be brief hears that syncs are slow, and then tries again', (t) => {
   const { pace: own, clock } = pace()
   own.keepBrief(true)
   t.true(own.isFast, 'a guess')
-  for (let round = 0; round < 3; round++) {
-    t.true(syncsUntil(own, 20, () => own.isSlow) <= 4)
-    clock.nowMs += 1999
+  t.false(own.isSlow)
+  for (const slowMs of [2000, 4000]) {
+    t.true(syncsUntil(own, 20, () => own.isSlow) <= 2)
+    clock.nowMs += slowMs - 1
     t.true(own.isSlow)
     clock.nowMs += 1
     t.false(own.isSlow)
