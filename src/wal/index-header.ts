@@ -22,10 +22,26 @@ const PAGE_COUNT_WORD = HEADER.pageCount / 4
 const FRAME_CHECKSUM_WORD = HEADER.frameChecksum1 / 4
 const PAGE_SIZE_HALF = HEADER.pageSize / 2
 
+/** The words as smaller units. */
+interface HeaderViews {
+  readonly bytes: Uint8Array
+  readonly halves: Uint16Array
+}
+
 export class IndexHeader {
   readonly words = new Int32Array(HEADER_WORD_COUNT)
-  readonly #bytes = new Uint8Array(this.words.buffer)
-  readonly #halves = new Uint16Array(this.words.buffer)
+  #views: HeaderViews | null = null
+
+  /**
+   * Made when first asked for: each snapshot has a copy of the header that needs only words, and V8 keeps so short an array without a
+   * buffer of its own until somebody wants to have that.
+   */
+  get #units(): HeaderViews {
+    if (this.#views !== null) return this.#views
+    const { buffer } = this.words
+    this.#views = { bytes: new Uint8Array(buffer), halves: new Uint16Array(buffer) }
+    return this.#views
+  }
 
   /** Whether this is a state somebody published: initialised, of the version we know, and with a right checksum. */
   isValid(): boolean {
@@ -45,7 +61,7 @@ export class IndexHeader {
   #isSealed(): boolean {
     const [first, second] = this.#sums()
     return (
-      this.#bytes[HEADER.isInitialised] === 1 &&
+      this.#units.bytes[HEADER.isInitialised] === 1 &&
       this.words[HEADER_CHECKSUM_WORD] === first &&
       this.words[HEADER_CHECKSUM_WORD + 1] === second
     )
@@ -88,9 +104,9 @@ export class IndexHeader {
   reset(pageSize: number, isBigEndianChecksum: boolean): void {
     this.words.fill(0)
     this.words[VERSION_WORD] = WAL_INDEX_VERSION
-    this.#bytes[HEADER.isInitialised] = 1
-    this.#bytes[HEADER.isBigEndianChecksum] = isBigEndianChecksum ? 1 : 0
-    this.#halves[PAGE_SIZE_HALF] = encodePageSize(pageSize)
+    this.#units.bytes[HEADER.isInitialised] = 1
+    this.#units.bytes[HEADER.isBigEndianChecksum] = isBigEndianChecksum ? 1 : 0
+    this.#units.halves[PAGE_SIZE_HALF] = encodePageSize(pageSize)
   }
 
   /** SQLite's mxFrame. */
@@ -108,15 +124,15 @@ export class IndexHeader {
   }
 
   get pageSize(): number {
-    return decodePageSize(this.#halves[PAGE_SIZE_HALF]!)
+    return decodePageSize(this.#units.halves[PAGE_SIZE_HALF]!)
   }
 
   get isBigEndianChecksum(): boolean {
-    return this.#bytes[HEADER.isBigEndianChecksum] !== 0
+    return this.#units.bytes[HEADER.isBigEndianChecksum] !== 0
   }
 
   set isBigEndianChecksum(value: boolean) {
-    this.#bytes[HEADER.isBigEndianChecksum] = value ? 1 : 0
+    this.#units.bytes[HEADER.isBigEndianChecksum] = value ? 1 : 0
   }
 
   get frameChecksum1(): number {
@@ -172,14 +188,14 @@ export class IndexHeader {
 
   /** The salts stand here as in the log, big-endian, whatever the machine's byte order. */
   #getSalt(offset: number): number {
-    const b = this.#bytes
+    const b = this.#units.bytes
     return ((b[offset]! << 24) | (b[offset + 1]! << 16) | (b[offset + 2]! << 8) | b[offset + 3]!) >>> 0
   }
 
   #setSalt(offset: number, salt: number): void {
-    this.#bytes[offset] = salt >>> 24
-    this.#bytes[offset + 1] = salt >>> 16
-    this.#bytes[offset + 2] = salt >>> 8
-    this.#bytes[offset + 3] = salt
+    this.#units.bytes[offset] = salt >>> 24
+    this.#units.bytes[offset + 1] = salt >>> 16
+    this.#units.bytes[offset + 2] = salt >>> 8
+    this.#units.bytes[offset + 3] = salt
   }
 }
