@@ -20,7 +20,7 @@ import type { LockMode, VfsFile } from './vfs.js'
 interface HeldRange {
   readonly offset: number
   readonly length: number
-  readonly mode: LockMode
+  mode: LockMode
   holders: number
 }
 
@@ -55,6 +55,18 @@ export class SlotLocks {
 
   releaseExclusive(offset: number): void {
     this.#release(offset, 'exclusive')
+  }
+
+  /**
+   * Turns an exclusive lock into a shared one, with no moment between in which others could get it exclusively. If that fails it stays
+   * exclusive.
+   */
+  makeShared(offset: number): void {
+    const range = this.#held.find((held) => held.offset === offset && held.mode === 'exclusive')
+    assert(range !== undefined, () => `no exclusive lock at ${offset} of ${this.#file.path} to be made shared`)
+    const isShared = this.#file.tryLock(offset, range.length, 'shared')
+    assert(isShared, 'our own exclusive lock cannot refuse us')
+    range.mode = 'shared'
   }
 
   /** Whether the byte at `offset` is held through this description in exactly this mode. */

@@ -61,11 +61,11 @@ function tryLogSlot(wal: Wal): ReadSlot | null {
   const { index, locks, header } = wal
   const best = highestUsable(wal)
   const hasBest = best.slot !== MAIN_FILE_SLOT && best.mark === header.endMark
-  const raised = hasBest ? MAIN_FILE_SLOT : raiseMark(wal)
+  const raised = hasBest ? MAIN_FILE_SLOT : holdRaised(wal)
   const slot = raised === MAIN_FILE_SLOT ? best.slot : raised
   if (slot === MAIN_FILE_SLOT) return null
   const mark = raised === MAIN_FILE_SLOT ? best.mark : header.endMark
-  if (!locks.tryRead(slot)) return null
+  if (raised === MAIN_FILE_SLOT && !locks.tryRead(slot)) return null
   // Before the header is compared: see ReadSlot.
   const { backfill } = index
   // Before our lock the mark could still be moved, and the log be restarted: only now do both hold still.
@@ -87,13 +87,17 @@ function highestUsable(wal: Wal): { readonly slot: number; readonly mark: number
   return { slot, mark }
 }
 
-/** Sets a slot that nobody holds to our end mark, so that a checkpoint can get that far. @returns slot 0 if all are held */
-function raiseMark(wal: Wal): number {
+/**
+ * Sets a slot that nobody holds to our end mark, so that a checkpoint can get that far, and keeps it shared: letting it go and taking
+ * it again would be another call of the system beside a busy writer, and a moment for others to move the mark.
+ * @returns slot 0 if all are held
+ */
+function holdRaised(wal: Wal): number {
   const { index, locks, header } = wal
   for (let slot = 1; slot < READ_SLOT_COUNT; slot++) {
     if (!locks.tryReadExclusive(slot)) continue
     index.setReadMark(slot, header.endMark)
-    locks.releaseReadExclusive(slot)
+    locks.makeReadShared(slot)
     return slot
   }
   return MAIN_FILE_SLOT

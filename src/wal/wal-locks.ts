@@ -126,6 +126,16 @@ export class WalLocks {
     this.#release(readByte(slot), 'exclusive')
   }
 
+  /** READ(slot) exclusive becomes shared; if that fails it is let go. */
+  makeReadShared(slot: number): void {
+    try {
+      this.#slots.makeShared(readByte(slot))
+    } catch (error) {
+      this.releaseReadExclusive(slot)
+      throw error
+    }
+  }
+
   /** Whether this connection holds the lock, on behalf of whatever part of it. */
   isHeld(name: WalLockName): boolean {
     return this.#slots.holds(LOCK_BYTES[name], 'exclusive')

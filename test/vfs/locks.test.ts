@@ -87,6 +87,22 @@ test('trap (a): SlotLocks refuses an exclusive lock over own holders, as if they
   t.true(two.tryLock(124, 4, 'exclusive'))
 })
 
+test('SlotLocks turns an exclusive lock into a shared one, which others may share and one release ends', (t) => {
+  const [one, two] = openTwice(t)
+  const locks = new SlotLocks(one)
+  t.throws(() => locks.makeShared(124), { instanceOf: AssertionError })
+  t.true(locks.tryExclusive(124))
+  locks.makeShared(124)
+  t.true(locks.holds(124, 'shared'))
+  t.true(locks.tryShared(124))
+  t.true(two.tryLock(124, 1, 'shared'))
+  two.unlock(124, 1)
+  locks.releaseShared(124)
+  t.false(two.tryLock(124, 1, 'exclusive'))
+  locks.releaseShared(124)
+  t.true(two.tryLock(124, 1, 'exclusive'))
+})
+
 test('SlotLocks holds nothing after a refusal by another description', (t) => {
   const [one, two] = openTwice(t)
   const locks = new SlotLocks(one)

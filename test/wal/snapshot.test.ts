@@ -45,6 +45,29 @@ test('a held snapshot keeps its state while others commit, checkpoint and try to
   writer.close()
 })
 
+test('a reader that sets a mark holds its slot from before that on', (t) => {
+  const path = newDatabase(t)
+  const hooked = new HookedVfs(vfs)
+  const reader = connect(path, { vfs: hooked })
+  const writer = connect(path, { vfs })
+  writer.fillSync([2, 3], 1, 'off')
+  const calls: string[] = []
+  hooked.hook = ({ when, operation, mode }) => {
+    if (when === 'before') calls.push(mode ?? operation)
+    // A checkpoint between any two of these calls finds either no mark of the reader's yet, or its lock.
+    else if (writer.wal.index.readMark(1) === 3) t.false(writer.wal.locks.tryReadExclusive(1))
+  }
+  const held = reader.pager.acquire()
+  hooked.hook = () => {}
+  t.deepEqual(calls, ['exclusive', 'shared'])
+  t.deepEqual([held.snapshot.slot, marks(reader)[0]], [1, 3])
+  reader.pager.release(held)
+  t.true(writer.wal.locks.tryReadExclusive(1))
+  writer.wal.locks.releaseReadExclusive(1)
+  reader.close()
+  writer.close()
+})
+
 test('a reader at the end of a log that is all backfilled still keeps writers from restarting it', (t) => {
   const path = newDatabase(t)
   const reader = connect(path, { vfs })
