@@ -8,7 +8,7 @@
 import { EndmarkError } from '../errors.js'
 import { READ_SLOT_COUNT } from '../format/index.js'
 import type { FrameNumber } from '../units.js'
-import { type Blocking, delayStep } from '../vfs/index.js'
+import { type Blocking, delayStep, runSync } from '../vfs/index.js'
 import type { Wal } from './wal.js'
 
 /** The slot that means: everything is in the main file, the log is not needed. */
@@ -29,8 +29,15 @@ export interface ReadSlot {
 const EAGER_ATTEMPTS = 20
 const RETRY_DELAY_MS = 0.2
 
-/** Brings `wal.header` up to date and takes a read lock that protects its end mark. */
-export function* acquireReadSlot(wal: Wal): Blocking<ReadSlot> {
+/**
+ * Brings `wal.header` up to date and takes a read lock that protects its end mark. The first attempt nearly always does, and every
+ * read in a turn of its own makes one: so it goes without generators.
+ */
+export function acquireReadSlot(wal: Wal): ReadSlot {
+  return (wal.tryRefresh() ? tryAcquire(wal) : null) ?? runSync(acquirePatiently(wal))
+}
+
+function* acquirePatiently(wal: Wal): Blocking<ReadSlot> {
   const deadline = wal.vfs.now() + wal.timeoutMs
   for (let attempt = 1; ; attempt++) {
     yield* wal.refresh()

@@ -132,7 +132,7 @@ export class Snapshots {
   acquire(): Snapshot {
     const newest = this.#newest
     if (newest?.isHeld && this.#wal.index.isCurrent(newest.header)) return newest.hold()
-    const { slot, backfill } = runSync(acquireReadSlot(this.#wal))
+    const { slot, backfill } = acquireReadSlot(this.#wal)
     try {
       const header = this.#wal.header.clone()
       if (slot === MAIN_FILE_SLOT) this.#startAfter(header)

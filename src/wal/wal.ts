@@ -76,7 +76,7 @@ export class Wal {
     if (!locks.tryExclusive('WRITE')) return false
     let isReady = false
     try {
-      isReady = (this.#tryRefresh() || tryRecover(this, held)) && this.#tryMendBackfill(held)
+      isReady = (this.tryRefresh() || tryRecover(this, held)) && this.#tryMendBackfill(held)
     } finally {
       if (!isReady) locks.releaseExclusive('WRITE')
     }
@@ -101,8 +101,8 @@ export class Wal {
    * @throws ENDMARK_BUSY if a living writer or another recovery keeps the header unreadable past the timeout
    */
   *refresh(held: { readonly holdsCkpt?: boolean } = {}): Blocking<void> {
-    if (this.#tryRefresh()) return
-    const attempt = () => this.#tryRefresh() || this.#tryRepair(held)
+    if (this.tryRefresh()) return
+    const attempt = () => this.tryRefresh() || this.#tryRepair(held)
     const what = `the header of the wal-index of ${this.main.path}`
     yield* waitFor(attempt, { vfs: this.vfs, timeoutMs: this.timeoutMs, what })
   }
@@ -113,7 +113,8 @@ export class Wal {
     return isReady
   }
 
-  #tryRefresh(): boolean {
+  /** @returns false if the header cannot be used as it is: `refresh` waits, or mends it */
+  tryRefresh(): boolean {
     const { index, header } = this
     if (index.readHeader(header)) {
       if (header.endMark !== NO_FRAME && header.pageSize !== this.pageSize) throw this.otherPageSize(header.pageSize)
