@@ -9,6 +9,7 @@ import { EndmarkError } from '../errors.js'
 import { READ_SLOT_COUNT } from '../format/index.js'
 import type { FrameNumber } from '../units.js'
 import { type Blocking, delayStep, runSync } from '../vfs/index.js'
+import type { IndexHeader } from './index-header.js'
 import type { Wal } from './wal.js'
 
 /** The slot that means: everything is in the main file, the log is not needed. */
@@ -32,9 +33,11 @@ const RETRY_DELAY_MS = 0.2
 /**
  * Brings `wal.header` up to date and takes a read lock that protects its end mark. The first attempt nearly always does, and every
  * read in a turn of its own makes one: so it goes without generators.
+ * @param known a header that was read before: if it is still there, it need not be read again
  */
-export function acquireReadSlot(wal: Wal): ReadSlot {
-  return (wal.tryRefresh() ? tryAcquire(wal) : null) ?? runSync(acquirePatiently(wal))
+export function acquireReadSlot(wal: Wal, known: IndexHeader | null): ReadSlot {
+  const isKnown = known !== null && wal.index.isCurrent(known) && wal.header.equals(known)
+  return (isKnown || wal.tryRefresh() ? tryAcquire(wal) : null) ?? runSync(acquirePatiently(wal))
 }
 
 function* acquirePatiently(wal: Wal): Blocking<ReadSlot> {

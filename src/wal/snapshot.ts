@@ -132,9 +132,10 @@ export class Snapshots {
   acquire(): Snapshot {
     const newest = this.#newest
     if (newest?.isHeld && this.#wal.index.isCurrent(newest.header)) return newest.hold()
-    const { slot, backfill } = acquireReadSlot(this.#wal)
+    const known = newest?.header ?? null
+    const { slot, backfill } = acquireReadSlot(this.#wal, known)
     try {
-      const header = this.#wal.header.clone()
+      const header = known?.equals(this.#wal.header) ? known : this.#wal.header.clone()
       if (slot === MAIN_FILE_SLOT) this.#startAfter(header)
       else this.#extendTo(header, backfill)
       this.#newest = new Snapshot(this.#wal, { frames: this.#frames, header, slot })

@@ -68,6 +68,34 @@ test('a reader that sets a mark holds its slot from before that on', (t) => {
   writer.close()
 })
 
+test('a reader that comes back to a state keeps the header that it knows, and sees each next one', (t) => {
+  const path = newDatabase(t)
+  const reader = connect(path, { vfs })
+  const writer = connect(path, { vfs })
+  const headerNow = () => {
+    const held = reader.pager.acquire()
+    const { header } = held.snapshot
+    t.true(writer.wal.header.equals(header))
+    reader.pager.release(held)
+    return header
+  }
+  writer.fillSync([2, 3], 1, 'off')
+  const first = headerNow()
+  t.is(headerNow(), first)
+  writer.fillSync([2], 2, 'off')
+  const second = headerNow()
+  t.not(second, first)
+  t.deepEqual(reader.contents(), [2, 1])
+  t.is(headerNow(), second)
+  // What this connection has read for another purpose meanwhile is newer than what its reads know.
+  writer.fillSync([3], 3, 'off')
+  reader.salts()
+  t.not(headerNow(), second)
+  t.deepEqual(reader.contents(), [2, 3])
+  reader.close()
+  writer.close()
+})
+
 test('a reader at the end of a log that is all backfilled still keeps writers from restarting it', (t) => {
   const path = newDatabase(t)
   const reader = connect(path, { vfs })
