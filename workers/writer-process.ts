@@ -62,7 +62,7 @@ export interface WriterEnd {
 /**
  * Of so few transactions a batch is not worth the trip through the thread pool, and little of the next one could be prepared meanwhile.
  * Where the clients leave no processor to spare, none is: what would be prepared beside a sync waits for one, and so does the
- * thread of the sync (decision 0010).
+ * thread of the sync (decision 0021).
  */
 const SYNC_INLINE_MAX = availableParallelism() > 2 ? 8 : Number.POSITIVE_INFINITY
 

@@ -2,7 +2,7 @@
  * Whether a batch should wait a moment for callers who are on their way back. A few processes that commit one row after the other
  * share a batch only if they come together: who was released by the last one is back just after the next has begun, and its
  * sync takes longer than they would have been waited for. So when all who wait are fewer than those of the last two batches, the batch
- * waits for the others, for about as long as a fast sync takes.
+ * waits for the others, for a little longer than a fast sync takes.
  *
  * Callers who think between two commits do not come back so soon: after a vain wait some batches go without one, twice as many
  * after each that is in vain again. Many callers need none of this: enough of them are always there.
@@ -14,7 +14,7 @@ export interface Released {
 }
 
 /** A trip to another process and back. */
-const WAIT_MS = 0.2
+const WAIT_MS = 0.4
 /** Larger batches do without. */
 const BATCH_MAX = 8
 /** Batches without a wait after vain ones, at most. */

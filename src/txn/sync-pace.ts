@@ -10,17 +10,19 @@
 import type { Wal } from '../wal/index.js'
 
 /** A sync that takes longer is slow for an event loop that has other work, and for one that has none. */
-const SLOW_SYNC_MS = 0.3
+const SLOW_SYNC_MS = 0.5
 const SLOW_SYNC_DEDICATED_MS = 1
 /** What it writes may take so long besides: 500 MB a second. */
 const MS_PER_BYTE = 1 / 500_000
 /** Weight of the newest sync in the share of slow ones, and what one that is many times too slow counts for at most. */
-const WEIGHT = 0.03
-const SLOWNESS_MAX = 8
+const WEIGHT = 0.02
+const SLOWNESS_MAX = 4
+/** One that takes so long is enough by itself: no event loop should meet a second. */
+const TOO_SLOW_MS = 50
 /** From this share on the disk is slow. */
 const SLOW_SHARE_MAX = 0.5
-/** Where the share begins: the first syncs of a log take longer than those that follow, but two that are far too slow are enough. */
-const SLOW_SHARE_GUESS = 0.25
+/** Where the share begins: the first syncs of a log, in a process that has just begun, take longer than those that follow. */
+const SLOW_SHARE_GUESS = 0.1
 /** Below this share the disk has proved to be fast. */
 const SLOW_SHARE_GOOD = 0.05
 /** A slow disk is tried again after so long, after each vain trial twice as long. */
@@ -82,7 +84,7 @@ export class SyncPace {
     const isSlow = slowness > 1
     this.#slowShare += ((isSlow ? 1 : 0) - this.#slowShare) * WEIGHT * (isSlow ? slowness : 1)
     if (this.#slowShare < SLOW_SHARE_GOOD) this.#slowMs = SLOW_MIN_MS
-    if (this.#slowShare <= SLOW_SHARE_MAX) return
+    if (this.#slowShare <= SLOW_SHARE_MAX && durationMs < TOO_SLOW_MS) return
     this.#tryAgainAt(this.#vfs.now() + this.#slowMs)
     this.#slowMs = Math.min(this.#slowMs * 2, SLOW_MAX_MS)
   }

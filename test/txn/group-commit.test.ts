@@ -349,7 +349,7 @@ test('callers who take turns come to share a batch, and nobody waits for one who
   const alone = commit(a)
   for (let i = 0; i < 5; i++) await turn()
   t.is(connection.commits.counts.batches, batches + 1)
-  nowMs += 0.25
+  nowMs += 0.45
   await alone
   t.is(connection.commits.counts.batches, batches + 2)
   const last = commit(b)

@@ -29,8 +29,8 @@ test('callers who take turns are brought together', (t) => {
 
 test('they are waited for no longer than a trip there and back takes', (t) => {
   const returning = after([A], [B])
-  t.true(returning.areWorthWaitingFor(1, 0.19))
-  t.false(returning.areWorthWaitingFor(1, 0.2))
+  t.true(returning.areWorthWaitingFor(1, 0.39))
+  t.false(returning.areWorthWaitingFor(1, 0.4))
   t.false(after([A], [B]).areWorthWaitingFor(1, 5), 'who comes late anyway waits for nobody')
 })
 
@@ -52,7 +52,7 @@ test('after vain waits batches do without, ever more of them, until somebody com
     let count = 0
     for (; !returning.areWorthWaitingFor(1, nowMs); count++) next()
     skipped.push(count)
-    t.false(returning.areWorthWaitingFor(1, nowMs + 0.25), 'in vain')
+    t.false(returning.areWorthWaitingFor(1, nowMs + 0.45), 'in vain')
     next()
   }
   t.deepEqual(skipped, [0, 0, 1, 3, 7, 15, 31, 63, 63])
