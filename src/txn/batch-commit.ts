@@ -68,7 +68,8 @@ interface SyncPlace {
 }
 
 const DONE = Promise.resolve()
-const SYNC_INLINE: SyncPlace = { syncInline: true }
+const ON_THREAD: SyncPlace = { syncInline: true }
+const IN_POOL: SyncPlace = { syncInline: false }
 
 export class BatchCommit {
   readonly #wal: Wal
@@ -78,6 +79,8 @@ export class BatchCommit {
   readonly #pace: SyncPace
   readonly #dirtyPagesMax: number
   readonly #appender: LogAppender
+  /** Written to the log since the last sync. */
+  #unsyncedBytes = 0
   #batchCount = 0
   #transactionCount = 0
 
@@ -106,8 +109,8 @@ export class BatchCommit {
     try {
       if (written !== null && isSynced(written)) {
         const startMs = this.#wal.vfs.now()
-        yield* this.#appender.sync(written, SYNC_INLINE)
-        this.#measure(written, startMs, SYNC_INLINE)
+        yield* this.#appender.sync(written, ON_THREAD)
+        this.#measure(startMs, ON_THREAD)
       }
       this.publish(batch, null)
     } catch (error) {
@@ -143,6 +146,7 @@ export class BatchCommit {
               { pages: dirty, pageCount: pages.pageCount, synchronous },
               { before: before?.written ?? null, spill },
             )
+      if (written !== null) this.#unsyncedBytes += (dirty.length + (written.spill?.count ?? 0)) * pages.pageSize
       const left = transactions.filter(hasNotRun)
       const run = left.length === 0 ? transactions : transactions.filter(({ outcome }) => outcome !== null)
       return { transactions: run, left, pages, dirty, written, startMs, isPublished: false }
@@ -160,17 +164,16 @@ export class BatchCommit {
     return this.#pager.beginWrite(limit)
   }
 
-  /** Resolves once it is as durable as its mode asks. @requires lock WRITE */
-  sync({ written }: Batch, how: SyncPlace): Promise<void> {
+  /** Resolves once it is as durable as its mode asks, without a wait of the calling thread. @requires lock WRITE */
+  sync({ written }: Batch): Promise<void> {
     if (written === null || !isSynced(written)) return DONE
     const startMs = this.#wal.vfs.now()
-    return runAsync(this.#appender.sync(written, how)).then(() => this.#measure(written, startMs, how))
+    return runAsync(this.#appender.sync(written, IN_POOL)).then(() => this.#measure(startMs, IN_POOL))
   }
 
-  #measure({ pages, spill }: AppendedBatch, startMs: number, { syncInline }: SyncPlace): void {
-    const { vfs, pageSize } = this.#wal
-    const sizeBytes = (pages.length + (spill?.count ?? 0)) * pageSize
-    this.#pace.measure({ durationMs: vfs.now() - startMs, sizeBytes, syncInline })
+  #measure(startMs: number, { syncInline }: SyncPlace): void {
+    this.#pace.measure({ durationMs: this.#wal.vfs.now() - startMs, sizeBytes: this.#unsyncedBytes, syncInline })
+    this.#unsyncedBytes = 0
   }
 
   /** @param next the batch that was prepared behind it, if any. @requires lock WRITE */

@@ -6,7 +6,7 @@
  *   queued ──► in a batch ──► published, or failed ──► settled
  *     │ abort    │ the batch is full, or WRITE or room in the log may still come: queued again, first
  *
- * While one batch syncs, the next one is collected and, once as many wait as are in the first, run and written behind it, so that
+ * While one batch syncs in the thread pool, the next one is collected and, once as many wait as are in the first, run and written behind it, so that
  * its sync can begin when the first one ends. It is published after the first, and fails if that fails (TXN-8). At most two
  * batches are under way.
  *
@@ -296,7 +296,7 @@ export class GroupCommit {
         return false
       }
       try {
-        last = this.#done(runSync(this.#batches.commit(transactions)))
+        last = this.#commitHere(transactions)
       } finally {
         locks.releaseExclusive('WRITE')
       }
@@ -306,7 +306,6 @@ export class GroupCommit {
     } finally {
       this.#isBlocking = false
     }
-    this.#lastCount = transactions.length
     this.#goOnAlone(transactions.length === 1)
     if (this.#queue.length > 0) this.#schedule()
     settle(last)
@@ -316,11 +315,14 @@ export class GroupCommit {
   #canCommitAtOnce(): boolean {
     if (this.#isBlocking || this.#wal.hasFailed || this.#wal.locks.isHeld('WRITE')) return false
     const queue = this.#queue
-    if (queue.some(isSynced) && !(this.#pace.isFast && (this.#pace.isBrief || queue.length <= this.#inlineBatchMax))) {
-      return false
-    }
-    if (!this.#pace.isFast && this.#mayStartLog()) return false
+    if (queue.some(isSynced) && !this.#syncsInline(queue.length)) return false
+    if (!this.#syncsInline(1) && this.#mayStartLog()) return false
     return this.#hooks.beforeLock({ sinceMs: queue[0]!.sinceMs, signal: undefined }) === null
+  }
+
+  /** Whether a sync for so many transactions is made on the calling thread: always for who must be brief, else on a fast disk for few. */
+  #syncsInline(count: number): boolean {
+    return this.#pace.isBrief || (this.#pace.isFast && count <= this.#inlineBatchMax)
   }
 
   /** Whether the log may be started over, whose new header is synced in all modes but `off`. */
@@ -345,7 +347,7 @@ export class GroupCommit {
   /** Whether these are the ones whom the last batch released: then all of them would wait for each other's sync for ever. */
   #isSplit(): boolean {
     const queue = this.#queue
-    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN || this.#pace.isBrief) return false
+    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN || this.#syncsInline(queue.length)) return false
     return isSynced(queue[0]!) && this.#wal.vfs.now() - this.#lastEndMs < SPLIT_WITHIN_MS
   }
 
@@ -378,7 +380,7 @@ export class GroupCommit {
       if (room !== null) await runAsync(room)
       await runAsync(wal.lockWrite(signal, patienceMs(first, wal)))
       try {
-        last = await this.#commitInTurn(first)
+        last = this.#syncsInline(first.length) ? this.#commitHere(first) : await this.#commitInTurn(first)
       } finally {
         wal.locks.releaseExclusive('WRITE')
       }
@@ -411,8 +413,14 @@ export class GroupCommit {
     return rejected
   }
 
+  /** One batch in one piece, with no turn of the event loop while WRITE is held. @requires lock WRITE */
+  #commitHere(first: readonly Waiting[]): readonly Waiting[] {
+    this.#lastCount = first.length
+    return this.#done(runSync(this.#batches.commit(first)))
+  }
+
   /**
-   * One batch after the other, the next one prepared while one syncs.
+   * One batch after the other, the next one prepared while one syncs in the thread pool.
    * @requires lock WRITE
    * @returns the transactions of the last one, with their outcomes, for the caller to settle
    */
@@ -440,17 +448,14 @@ export class GroupCommit {
     }
   }
 
-  /** On the event loop for few callers, on a disk that is faster than a trip through the thread pool. */
   #startSync(batch: Batch): Promise<void> {
-    const { length } = batch.transactions
-    const isForFew = this.#pace.isBrief || length + this.#queue.length <= this.#inlineBatchMax
-    this.#lastCount = length
-    return this.#batches.sync(batch, { syncInline: isForFew && this.#pace.isFast })
+    this.#lastCount = batch.transactions.length
+    return this.#batches.sync(batch)
   }
 
   /** Whether the next batch may be prepared before this one is published. */
   #mayGoOn({ written, pages }: Batch, heldSinceMs: number): boolean {
-    if (written === null || !isSynced(written) || this.#pace.isBrief) return false
+    if (written === null || !isSynced(written)) return false
     if (this.#pauseWantedCount > 0 || this.#restFactor > 0) return false
     const nowMs = this.#wal.vfs.now()
     // A schema is known by its cookie: one that may yet fail must not be.

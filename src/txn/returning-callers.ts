@@ -1,7 +1,7 @@
 /**
  * Whether a batch should wait a moment for callers who are on their way back. A few processes that commit one row after the other
  * share a batch only if they come together: who was released by the last one is back just after the next has begun, and its
- * sync takes longer than they would have been waited for. So when all who wait are fewer than those of the last two batches, the batch
+ * sync takes longer than they would have been waited for. So when fewer requests wait than the last two batches had callers, the batch
  * waits for the others, for a little longer than a fast sync takes.
  *
  * Callers who think between two commits do not come back so soon: after a vain wait some batches go without one, twice as many
@@ -29,7 +29,7 @@ export class ReturningCallers {
   #lastEndMs = 0
   #expectedCount = 0
   #isWaiting = false
-  /** Batches that do without, after this vain wait and after the next. */
+  /** Batches that do without: still, and after the next vain wait. */
   #skipCount = 0
   #nextSkipCount = 1
 
@@ -52,7 +52,8 @@ export class ReturningCallers {
   }
 
   #waited(haveCome: boolean): void {
-    this.#skipCount = haveCome ? 0 : this.#nextSkipCount
+    // With the one that has waited.
+    this.#skipCount = haveCome ? 0 : this.#nextSkipCount + 1
     this.#nextSkipCount = haveCome ? 1 : Math.min(this.#nextSkipCount * 2, SKIPPED_MAX)
   }
 }

@@ -16,22 +16,20 @@ const SLOW_SYNC_DEDICATED_MS = 1
 const MS_PER_BYTE = 1 / 500_000
 /** Weight of the newest sync in the share of slow ones, and what one that is many times too slow counts for at most. */
 const WEIGHT = 0.02
-const SLOWNESS_MAX = 4
-/** One that takes so long is enough by itself: no event loop should meet a second. */
+const SLOWNESS_MAX = 2
+/** One that takes so long, besides what its size may take, is enough by itself: no event loop should meet a second. */
 const TOO_SLOW_MS = 50
 /** From this share on the disk is slow. */
 const SLOW_SHARE_MAX = 0.5
 /** Where the share begins: the first syncs of a log, in a process that has just begun, take longer than those that follow. */
 const SLOW_SHARE_GUESS = 0.1
-/** Below this share the disk has proved to be fast. */
-const SLOW_SHARE_GOOD = 0.05
-/** A slow disk is tried again after so long, after each vain trial twice as long. */
+/** A slow disk is tried again after so long, and after twice as long if the trial ends sooner than it was waited for. */
 const SLOW_MIN_MS = 2000
 const SLOW_MAX_MS = 64_000
 
 export interface MeasuredSync {
   readonly durationMs: number
-  /** What was written since the sync before. */
+  /** What was written to the log since the sync before. */
   readonly sizeBytes: number
   /** It was made on the calling thread. */
   readonly syncInline: boolean
@@ -43,7 +41,7 @@ export class SyncPace {
   #slowShare = SLOW_SHARE_GUESS
   /** Before the first sync nothing is known, which is not fast. */
   #slowUntilMs = Number.POSITIVE_INFINITY
-  #slowMs = SLOW_MIN_MS
+  #slowMs = 0
   #isBrief = false
 
   constructor({ vfs }: Wal) {
@@ -62,7 +60,7 @@ export class SyncPace {
 
   keepBrief(isBrief: boolean): void {
     this.#isBrief = isBrief
-    if (isBrief) this.#tryAgainAt(Number.NEGATIVE_INFINITY)
+    if (isBrief) this.#tryAgainAt(this.#vfs.now())
   }
 
   /** The event loop has nothing else to do. */
@@ -78,15 +76,21 @@ export class SyncPace {
   /** Told of each sync. */
   measure({ durationMs, sizeBytes, syncInline }: MeasuredSync): void {
     // The first one says which kind of disk it is, be it in the pool.
-    if (this.#slowUntilMs === Number.POSITIVE_INFINITY) this.#tryAgainAt(Number.NEGATIVE_INFINITY)
-    else if (!syncInline) return
-    const slowness = Math.min(durationMs / (this.#slowSyncMs + sizeBytes * MS_PER_BYTE), SLOWNESS_MAX)
+    if (this.#slowUntilMs === Number.POSITIVE_INFINITY) this.#tryAgainAt(this.#vfs.now())
+    // Who must be brief makes them here also while they are slow.
+    else if (!syncInline || !this.isFast) return
+    const sizeMs = sizeBytes * MS_PER_BYTE
+    const slowness = Math.min(durationMs / (this.#slowSyncMs + sizeMs), SLOWNESS_MAX)
     const isSlow = slowness > 1
     this.#slowShare += ((isSlow ? 1 : 0) - this.#slowShare) * WEIGHT * (isSlow ? slowness : 1)
-    if (this.#slowShare < SLOW_SHARE_GOOD) this.#slowMs = SLOW_MIN_MS
-    if (this.#slowShare <= SLOW_SHARE_MAX && durationMs < TOO_SLOW_MS) return
-    this.#tryAgainAt(this.#vfs.now() + this.#slowMs)
-    this.#slowMs = Math.min(this.#slowMs * 2, SLOW_MAX_MS)
+    if (this.#slowShare > SLOW_SHARE_MAX || durationMs - sizeMs >= TOO_SLOW_MS) this.#becomeSlow()
+  }
+
+  #becomeSlow(): void {
+    const nowMs = this.#vfs.now()
+    const wasFastForLong = nowMs - this.#slowUntilMs > this.#slowMs
+    this.#slowMs = wasFastForLong ? SLOW_MIN_MS : Math.min(Math.max(this.#slowMs * 2, SLOW_MIN_MS), SLOW_MAX_MS)
+    this.#tryAgainAt(nowMs + this.#slowMs)
   }
 
   #tryAgainAt(timeMs: number): void {

@@ -55,7 +55,7 @@ test('after vain waits batches do without, ever more of them, until somebody com
     t.false(returning.areWorthWaitingFor(1, nowMs + 0.45), 'in vain')
     next()
   }
-  t.deepEqual(skipped, [0, 0, 1, 3, 7, 15, 31, 63, 63])
+  t.deepEqual(skipped, [0, 1, 2, 4, 8, 16, 32, 64, 64])
   while (!returning.areWorthWaitingFor(1, nowMs)) next()
   t.false(returning.areWorthWaitingFor(2, nowMs + 0.1), 'somebody came')
   next()
