@@ -8,10 +8,10 @@ import { testSeed } from '../support/random.js'
 import { type Hunt, hunt, Schedule } from './schedule.js'
 
 const IS_FULL = process.env.ENDMARK_TEST_FULL === '1'
-const RUNS = IS_FULL ? 6000 : 100
-const WATCH_RUNS = IS_FULL ? 2000 : 25
-const GROUP_RUNS = IS_FULL ? 2000 : 60
-const RACE_RUNS = IS_FULL ? 1500 : 40
+const RUNS = IS_FULL ? 4000 : 100
+const WATCH_RUNS = IS_FULL ? 1500 : 25
+const GROUP_RUNS = IS_FULL ? 1500 : 60
+const RACE_RUNS = IS_FULL ? 1000 : 40
 
 function assertNothingFound({ failure }: Hunt): void {
   if (failure === null) return
