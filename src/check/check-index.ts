@@ -6,7 +6,15 @@
  * each entry that is there belongs to a row, and agrees with it in what is known. Such an index is checked after its table.
  */
 import { checkTree, type EntryPlace, findRecord, findRow, Payload } from '../btree/index.js'
-import { decodeNumber, RecordShape, SERIAL_BLOB, SERIAL_NULL, SERIAL_REAL, SearchKey } from '../format/index.js'
+import {
+  decodeNumber,
+  isNullColumn,
+  RecordShape,
+  SERIAL_BLOB,
+  SERIAL_NULL,
+  SERIAL_REAL,
+  SearchKey,
+} from '../format/index.js'
 import type { Column, IndexLayout, Rowid } from '../store/index.js'
 import type { PageNumber } from '../units.js'
 import { EntryBuilder } from './entry-builder.js'
@@ -93,15 +101,17 @@ export class IndexCheck {
   }
 
   #checkUnique(unique: SearchKey, { bytes, start, length }: Payload, place: EntryPlace): void {
-    if (this.#hasPrevious && unique.compareRecord(bytes, start, length) === 0 && !this.#hasNull()) {
+    if (this.#hasPrevious && unique.compareRecord(bytes, start, length) === 0 && !this.#hasNull(bytes)) {
       this.#parts.use.report({ ...place, what: `entry is not unique in index ${this.#name}` })
     }
     unique.setFromRecord(bytes, start, length)
     this.#hasPrevious = true
   }
 
-  #hasNull(): boolean {
-    return this.#shape.types.slice(0, this.layout.uniqueCount).includes(SERIAL_NULL)
+  #hasNull(bytes: Uint8Array): boolean {
+    const { types, offsets } = this.#shape
+    for (let i = 0; i < this.layout.uniqueCount; i++) if (isNullColumn(bytes, offsets[i]!, types[i]!)) return true
+    return false
   }
 
   /** Looks for the entry of a row that was just read. */

@@ -3,7 +3,7 @@
  * no text that spells a number in a numeric one; in a STRICT table only what the declared type says.
  * Source: SQLite "PRAGMA integrity_check", "Datatypes In SQLite", "STRICT Tables".
  */
-import { decodeText, SERIAL_BLOB, SERIAL_NULL, SERIAL_REAL, serialTypeSize } from '../format/index.js'
+import { decodeText, isNullColumn, SERIAL_BLOB, SERIAL_REAL, serialTypeSize } from '../format/index.js'
 import { applyAffinity, type Column } from '../store/index.js'
 
 /** Texts this long spell no number that anybody would have stored as one. */
@@ -17,7 +17,7 @@ export function columnProblem(
   bytes: Uint8Array,
   offset: number,
 ): string | null {
-  if (serialType === SERIAL_NULL) return column.notNull ? 'is NULL and must not be' : null
+  if (isNullColumn(bytes, offset, serialType)) return column.notNull ? 'is NULL and must not be' : null
   if (isStrict) return strictProblem(column.declaredType.toUpperCase(), serialType)
   const isText = serialType >= SERIAL_BLOB && (serialType & 1) === 1
   if (column.affinity === 'text') return serialType < SERIAL_BLOB ? 'has TEXT affinity and holds a number' : null

@@ -57,6 +57,11 @@ export function serialTypeSize(serialType: number): number {
   return serialType < 0x7fffffff ? (serialType - SERIAL_BLOB) >>> 1 : Math.floor((serialType - SERIAL_BLOB) / 2)
 }
 
+/** Whether a column is NULL; SQLite has no NaN, and reads one as NULL. */
+export function isNullColumn(bytes: Uint8Array, offset: number, serialType: number): boolean {
+  return serialType === SERIAL_NULL || (serialType === SERIAL_REAL && Number.isNaN(getFloat64(bytes, offset)))
+}
+
 /** The number with a serial type of 1 to 9 and its content at `offset`. */
 export function decodeNumber(bytes: Uint8Array, offset: number, serialType: number): number | bigint {
   switch (serialType) {

@@ -138,6 +138,43 @@ test('a text that differs from that of its entry only in case: both checks find 
   t.not(await integrityCheck(t, path), 'ok')
 })
 
+/** Makes each of these real numbers in a file NaN. */
+function putNaN(path: string, values: readonly number[]): void {
+  const bytes = readFileSync(path)
+  for (const value of values) {
+    const content = Buffer.alloc(8)
+    content.writeDoubleBE(value)
+    for (let at = bytes.indexOf(content); at >= 0; at = bytes.indexOf(content)) bytes.writeDoubleBE(Number.NaN, at)
+  }
+  writeFileSync(path, bytes)
+}
+
+test('NaN, which SQLite reads as NULL, in a NOT NULL column: both checks find it', async (t) => {
+  // A damaged copy of the full tier: SQLite found "NULL value in Track.UnitPrice", and we found it sound.
+  const path = temporaryPath(t)
+  const maker = await startReferee(t, path)
+  await maker.exec('CREATE TABLE t (a REAL NOT NULL); INSERT INTO t VALUES (1.25); PRAGMA journal_mode = wal')
+  await maker.close()
+  putNaN(path, [1.25])
+  t.regex(await integrityCheck(t, path), /NULL value in t\.a/)
+  const db = await openDatabase(t, path, { readOnly: true })
+  t.deepEqual(
+    (await db.check()).findings.map(({ what }) => what),
+    ['column "a" is NULL and must not be'],
+  )
+})
+
+test('NaN, which SQLite reads as NULL, is unique however often it is there', async (t) => {
+  const path = temporaryPath(t)
+  const maker = await startReferee(t, path)
+  await maker.exec('CREATE TABLE t (a REAL UNIQUE); INSERT INTO t VALUES (1.25), (2.25); PRAGMA journal_mode = wal')
+  await maker.close()
+  putNaN(path, [1.25, 2.25])
+  t.is(await integrityCheck(t, path), 'ok')
+  const db = await openDatabase(t, path, { readOnly: true })
+  t.deepEqual((await db.check()).findings, [])
+})
+
 const odd: readonly string[] = [
   'CREATE TABLE t (a UNIQUE, b UNIQUE, UNIQUE (a), UNIQUE (b, a), UNIQUE (a, b), UNIQUE (b, a))',
   'CREATE TABLE t (a INTEGER PRIMARY KEY UNIQUE, b TEXT UNIQUE)',
