@@ -1,7 +1,7 @@
 /**
  * Group commit: all transactions that wait in this connection become one batch, with one lock, one append to the log
- * and one sync. Here is decided who goes into a batch, when it begins, and when WRITE is taken and left to others; what happens to the
- * batch is told in `batch-commit.ts`.
+ * and one sync. Here is decided who goes into a batch, and when WRITE is taken and let go; when a batch begins is told in
+ * `batch-turns.ts`, what happens to it in `batch-commit.ts`.
  *
  *   queued ──► in a batch ──► published, or failed ──► settled
  *     │ abort    │ the batch is full, or WRITE or room in the log may still come: queued again, first
@@ -10,9 +10,7 @@
  * its sync can begin when the first one ends. It is published after the first, and fails if that fails (TXN-8). At most two
  * batches are under way.
  *
- * Scheduling goes through the end of the event-loop turn: everyone whom the last batch released can join the next one, and a
- * loop of awaited commits does not starve the event loop. Someone who is alone commits without any of that, for up to a
- * millisecond in a turn. A process that commits for others waits for those who are coming back (`returning-callers.ts`).
+ * Someone who is alone, or in a process where syncs are made on the event loop, commits without any of that.
  *
  * Locks: WRITE from before the first transaction runs until the last batch is published. TXN-3: no transaction is resolved
  * before its batch is published.
@@ -22,8 +20,8 @@ import { DIRTY_LIMIT_BYTES } from '../limits.js'
 import type { Pager } from '../pager/index.js'
 import { type Blocking, runAsync, runSync, type Wal } from '../wal/index.js'
 import { type Batch, BatchCommit, type BatchHooks, type CommitCounts } from './batch-commit.js'
+import { BatchTurns } from './batch-turns.js'
 import { commitUnderWay, isLogFull } from './commit-errors.js'
-import { ReturningCallers } from './returning-callers.js'
 import { SyncPace } from './sync-pace.js'
 import { isSynced } from './synchronous.js'
 import {
@@ -63,24 +61,14 @@ const HOLD_MAX_MS = 10
  * one syncs.
  */
 const SPLIT_MIN = 32
-const SPLIT_WITHIN_MS = 1
-/** Commits of one caller, one after the other, hold up a turn of the event loop for no longer than about this. */
-const TURN_MAX_MS = 1
-
-const DONE = Promise.resolve()
 
 export class GroupCommit {
   readonly #wal: Wal
   readonly #hooks: GroupCommitHooks
   readonly #batches: BatchCommit
-  readonly #gap: WriteGap
+  readonly #turns: BatchTurns
   readonly #pace: SyncPace
-  readonly #returning = new ReturningCallers()
   #queue: Waiting[] = []
-  #isScheduled = false
-  /** In this turn of the event loop, which began then, only one caller has committed. */
-  #isAlone = false
-  #turnStartMs = 0
   /** A blocking commit is on the stack. */
   #isBlocking = false
   /** The batches that are being committed, if any. */
@@ -90,23 +78,17 @@ export class GroupCommit {
   #pauseWantedCount = 0
   /** Called once `#queue` is as long as that. */
   #whenQueued: { readonly count: number; readonly call: () => void } | null = null
-  /** Of the batch before: its transactions, and when it was done. */
-  #lastCount = 1
-  #lastEndMs = Number.NEGATIVE_INFINITY
-  /** End of the gap that is being left to others. */
-  #notBeforeMs = 0
   /** Batches of up to so many transactions may sync on the calling thread. */
   #inlineBatchMax = 1
-  /** Rest after each batch, as a multiple of its duration. */
-  #restFactor = 0
 
   /** @param dirtyLimitBytes how much a batch may change in memory */
   constructor(wal: Wal, pager: Pager, hooks: GroupCommitHooks, dirtyLimitBytes: number = DIRTY_LIMIT_BYTES) {
     this.#wal = wal
     this.#hooks = hooks
-    this.#gap = new WriteGap(wal)
+    const gap = new WriteGap(wal)
+    this.#turns = new BatchTurns(wal, gap)
     this.#pace = new SyncPace(wal)
-    this.#batches = new BatchCommit({ wal, pager, hooks, gap: this.#gap, pace: this.#pace, dirtyLimitBytes })
+    this.#batches = new BatchCommit({ wal, pager, hooks, gap, pace: this.#pace, dirtyLimitBytes })
   }
 
   /** Queues a transaction; resolves with its value once it is durable as asked and visible to everyone. */
@@ -135,7 +117,7 @@ export class GroupCommit {
 
   /** Halves the pace of batches, or no longer does, for a checkpoint that falls behind. */
   slowDown(isSlow: boolean): void {
-    this.#restFactor = isSlow ? 1 : 0
+    this.#turns.slowDown(isSlow)
   }
 
   /** For a process that only commits: batches of up to so many transactions may sync on its event loop. */
@@ -238,37 +220,19 @@ export class GroupCommit {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#running !== null || this.#pause !== null) return
-    this.#isScheduled = true
-    const start = () => {
-      this.#isScheduled = false
-      if (this.#isWorthWaiting()) {
-        this.#isAlone = false
-        this.#schedule()
-      } else {
-        this.#start()
-      }
-    }
-    const { vfs } = this.#wal
-    const nowMs = vfs.now()
-    const waitMs = this.#notBeforeMs - nowMs
-    if (waitMs > 0) void vfs.delay(waitMs).then(start)
-    else if (this.#isAlone && nowMs - this.#turnStartMs < TURN_MAX_MS) void DONE.then(start)
-    else {
-      this.#isAlone = false
-      vfs.endOfTurn(start)
-    }
+    if (this.#running === null && this.#pause === null) this.#turns.schedule(this.#begin)
   }
 
-  /** For callers who are coming back, where there is a sync to share. */
-  #isWorthWaiting(): boolean {
+  readonly #begin = (): void => {
+    if (this.#areOthersComing()) this.#schedule()
+    else this.#start()
+  }
+
+  /** Who are worth waiting for, where there is a sync to share. */
+  #areOthersComing(): boolean {
     const queue = this.#queue
-    return (
-      queue.length > 0 &&
-      isSynced(queue[0]!) &&
-      this.#pauseWantedCount === 0 &&
-      this.#returning.areWorthWaitingFor(queue.length, this.#wal.vfs.now())
-    )
+    if (queue.length === 0 || !isSynced(queue[0]!) || this.#pauseWantedCount > 0) return false
+    return this.#turns.areOthersComing(queue.length)
   }
 
   #start(): void {
@@ -306,7 +270,7 @@ export class GroupCommit {
     } finally {
       this.#isBlocking = false
     }
-    this.#goOnAlone(transactions.length === 1)
+    this.#turns.committedAtOnce(transactions.length)
     if (this.#queue.length > 0) this.#schedule()
     settle(last)
     return true
@@ -331,24 +295,11 @@ export class GroupCommit {
     return header.endMark <= index.backfill
   }
 
-  /** Whoever commits again right after its last commit, with nobody else there, need not wait for the end of each turn. */
-  #goOnAlone(isAlone: boolean): void {
-    const isNew = isAlone && !this.#isAlone
-    this.#isAlone = isAlone
-    if (!isNew) return
-    const { vfs } = this.#wal
-    this.#turnStartMs = vfs.now()
-    // What comes in later turns may come with others.
-    vfs.endOfTurn(() => {
-      this.#isAlone = false
-    })
-  }
-
   /** Whether these are the ones whom the last batch released: then all of them would wait for each other's sync for ever. */
   #isSplit(): boolean {
     const queue = this.#queue
-    if (queue.length < SPLIT_MIN || this.#lastCount < SPLIT_MIN || this.#syncsInline(queue.length)) return false
-    return isSynced(queue[0]!) && this.#wal.vfs.now() - this.#lastEndMs < SPLIT_WITHIN_MS
+    if (queue.length < SPLIT_MIN || this.#syncsInline(queue.length)) return false
+    return isSynced(queue[0]!) && this.#turns.hasJustReleased(SPLIT_MIN)
   }
 
   #take(count: number): Waiting[] {
@@ -365,7 +316,7 @@ export class GroupCommit {
   /** Ends a batch that was committed in one piece. @returns its transactions, with their outcomes, for the caller to settle */
   #done(batch: Batch): readonly Waiting[] {
     this.#putFirst(batch.left)
-    if (batch.isPublished) this.#leaveGap(batch)
+    if (batch.isPublished) this.#turns.published(batch)
     return batch.transactions
   }
 
@@ -415,7 +366,6 @@ export class GroupCommit {
 
   /** One batch in one piece, with no turn of the event loop while WRITE is held. @requires lock WRITE */
   #commitHere(first: readonly Waiting[]): readonly Waiting[] {
-    this.#lastCount = first.length
     return this.#done(runSync(this.#batches.commit(first)))
   }
 
@@ -428,7 +378,7 @@ export class GroupCommit {
     const heldSinceMs = this.#wal.vfs.now()
     let batch = await runAsync(this.#batches.prepare(first, null))
     this.#putFirst(batch.left)
-    let syncing = this.#startSync(batch)
+    let syncing = this.#batches.sync(batch)
     for (;;) {
       const next = this.#mayGoOn(batch, heldSinceMs) ? await this.#prepareBeside(syncing, batch) : null
       if (next !== null) this.#putFirst(next.left)
@@ -438,28 +388,23 @@ export class GroupCommit {
       } catch (error) {
         return this.#batches.giveUp(batch, next, error)
       }
-      this.#leaveGap(batch)
+      this.#turns.published(batch)
       if (next === null) return batch.transactions
       const { transactions } = batch
       batch = next
-      syncing = this.#startSync(next)
+      syncing = this.#batches.sync(next)
       this.#afterCommit({ blocking: false })
       settle(transactions)
     }
   }
 
-  #startSync(batch: Batch): Promise<void> {
-    this.#lastCount = batch.transactions.length
-    return this.#batches.sync(batch)
-  }
-
   /** Whether the next batch may be prepared before this one is published. */
   #mayGoOn({ written, pages }: Batch, heldSinceMs: number): boolean {
     if (written === null || !isSynced(written)) return false
-    if (this.#pauseWantedCount > 0 || this.#restFactor > 0) return false
     const nowMs = this.#wal.vfs.now()
+    if (this.#pauseWantedCount > 0 || nowMs - heldSinceMs >= HOLD_MAX_MS || this.#turns.isRestDue(nowMs)) return false
     // A schema is known by its cookie: one that may yet fail must not be.
-    if (nowMs - heldSinceMs >= HOLD_MAX_MS || nowMs < this.#notBeforeMs || !pages.keepsSchema) return false
+    if (!pages.keepsSchema) return false
     return this.#hooks.beforeLock({ sinceMs: nowMs, signal: undefined }) === null
   }
 
@@ -493,12 +438,5 @@ export class GroupCommit {
     } catch {
       // It reports for itself (`checkpointFailure` in the statistics).
     }
-  }
-
-  #leaveGap({ startMs, transactions }: Batch): void {
-    const endMs = this.#wal.vfs.now()
-    this.#lastEndMs = endMs
-    this.#returning.released(transactions, endMs)
-    this.#notBeforeMs = endMs + Math.max(this.#gap.after({ startMs, endMs }), (endMs - startMs) * this.#restFactor)
   }
 }
