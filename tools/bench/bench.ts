@@ -7,7 +7,7 @@ import { combineRounds, type Figures } from './figures.js'
 import type { BenchOptions } from './options.js'
 import type { Durability, OpenSettings } from './peers/peer.js'
 import type { ResultRow, WorkloadResult } from './results.js'
-import { ALL_KEYS, KEY_SIZE_BYTES, VALUE_SIZE_BYTES } from './rows.js'
+import { KEY_SIZE_BYTES, VALUE_SIZE_BYTES } from './rows.js'
 import type { LoopTime } from './tasks/timing.js'
 import { withWriterProcess } from './writer-process.js'
 
@@ -42,8 +42,11 @@ export function writersOf({ contenders }: Bench, processes = 1): readonly Conten
   return contenders.filter(({ writes, isShared }) => writes && (isShared || processes === 1))
 }
 
+/** In counted times: what is read by a new process is compiled, and its caches filled, within about a second. */
+const READ_WARM_UP = 3
+
 export function readTime({ options }: Bench): LoopTime {
-  return { warmUpSeconds: options.readSeconds / 4, seconds: options.readSeconds }
+  return { warmUpSeconds: options.readSeconds * READ_WARM_UP, seconds: options.readSeconds }
 }
 
 export const FULL_TEXT: OpenSettings = { keys: 'text', synchronous: 'full' }
@@ -76,14 +79,6 @@ export async function withReaders<T>(
   return withAgents(starts, (agents) =>
     use(contenders.map((contender, index) => ({ contender, agent: agents[index]!, path: paths[index]! }))),
   )
-}
-
-/** Reads that nobody counts, so that the first case is not the one in which code is still being compiled. */
-export async function warmUp({ options: { rowCount, readSeconds } }: Bench, readers: readonly Reader[]): Promise<void> {
-  const parameters = { warmUpSeconds: 0, seconds: readSeconds, rowCount, seed: 0, keys: ALL_KEYS } as const
-  for (const { agent } of readers) {
-    for (const state of ['autocommit', 'snapshot'] as const) await agent.run('pointReads', { ...parameters, state })
-  }
 }
 
 /** A store that has taken so much more time for its rounds of one case than they count is not asked for more of them. */

@@ -29,7 +29,10 @@ export function missingKeyOf(row: number): string {
 /** Writer of the values that a new database has. */
 export const LOADER = 0xffffffff
 
-/** Values of one process: its number, then a counter, then the row, then noise. */
+/**
+ * Values of one process: its number, then a counter, then the row, then noise. What an earlier process has left must never come again:
+ * SQLite writes and syncs nothing where a row gets the value that it has.
+ */
 export class ChangingValues {
   readonly #writer: number
   #count = 0

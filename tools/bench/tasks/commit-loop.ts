@@ -20,7 +20,7 @@ export interface CommitLoop {
   readonly rowCount: number
   /** Commits that wait at the same time. */
   readonly outstanding: number
-  /** Tells this client's keys and values from those of the others. */
+  /** Of the keys. */
   readonly seed: number
   /** The client works from here on, and nothing is counted yet. See `sharedNow`. */
   readonly startTime: number
@@ -81,7 +81,7 @@ class Client {
     this.#inTurns = parameters.inTurns ?? false
     this.#startTime = parameters.startTime
     this.#keys = new RandomKeys(parameters.rowCount, parameters.seed, ALL_KEYS, COMMIT_KEY_COUNT)
-    this.#values = new ChangingValues(parameters.seed)
+    this.#values = new ChangingValues(process.pid)
     this.#countFrom = parameters.countFromTime - performance.timeOrigin
     this.#end = parameters.endTime - performance.timeOrigin
     this.#commitCountMax = parameters.commitCountMax ?? Number.POSITIVE_INFINITY

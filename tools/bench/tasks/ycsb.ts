@@ -82,7 +82,7 @@ class Run {
     this.#operations = Array.from({ length: DRAWN_COUNT }, () => hundred[random() % hundred.length]!)
     this.#ranks = Uint32Array.from({ length: DRAWN_COUNT }, ranks)
     this.#lengths = Uint8Array.from({ length: DRAWN_COUNT }, () => 1 + (random() % SCAN_ROWS_MAX))
-    this.#values = new ChangingValues(seed)
+    this.#values = new ChangingValues(process.pid)
     this.#firstRows = rowCount
     this.#rowCount = rowCount
     this.#newRow = rowCount

@@ -1,5 +1,5 @@
 /** What a point read costs as the log grows and nobody copies it. */
-import { type Bench, type Reader, readCase, readersOf, readTime, type Workload, warmUp, withReaders } from '../bench.js'
+import { type Bench, type Reader, readCase, readersOf, readTime, type Workload, withReaders } from '../bench.js'
 import type { ResultRow } from '../results.js'
 
 const STORES_WITH_LOG = ['endmark', 'better-sqlite3', 'node:sqlite']
@@ -22,7 +22,6 @@ export const logGrowth: Workload = {
       contenders,
       kind,
       async (readers) => {
-        await warmUp(bench, readers)
         for (const frames of logFrames) rows.push(...(await readsAt(bench, frames, readers)))
       },
       SETTINGS,

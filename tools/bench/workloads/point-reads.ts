@@ -1,6 +1,6 @@
 /** Point reads of one process: hot keys, all keys, keys that are not there; each in the newest state, and in a snapshot. */
 import type { Agent } from '../agents.js'
-import { readCase, readersOf, readTime, type Workload, warmUp, withReaders } from '../bench.js'
+import { readCase, readersOf, readTime, type Workload, withReaders } from '../bench.js'
 import type { ResultRow } from '../results.js'
 import type { KeyChoice } from '../rows.js'
 
@@ -24,7 +24,6 @@ export const pointReadsWorkload: Workload = {
     const { rowCount } = bench.options
     const rows: ResultRow[] = []
     await withReaders(bench, readersOf(bench), { rowCount }, async (readers) => {
-      await warmUp(bench, readers)
       for (const [choice, keys] of CHOICES) {
         for (const state of STATES) {
           const parameters = { ...readTime(bench), rowCount, seed: 1, keys, state }
