@@ -39,7 +39,7 @@ const DEFAULTS = {
     cases: '1x1,1x64,2x64,4x64,4x1',
     rounds: '3',
     seconds: '2',
-    'warm-up': '0.4',
+    'warm-up': '3',
     'read-seconds': '0.4',
     'log-size-seconds': '8',
     'log-frames': '1000,10000,100000,1000000',

@@ -128,23 +128,8 @@ const TARGETS: readonly Target[] = [
   ]),
   bulkLoad('random', 1.3, 2.5),
   bulkLoad('sorted', 1, 1.3),
-  ...['endmark', 'endmark inline'].flatMap((ours) => [
-    ...rates('one-row commits full, 1 caller', 'commits', '1 x 1', [[SQLITE, 0.9, 1.1]], ours),
-    ...rates(
-      'one-row commits full, 1 x 64 callers',
-      'commits',
-      '1 x 64',
-      [
-        [SQLITE, 12, 20],
-        ['lmdb', 2, 3.5],
-      ],
-      ours,
-    ),
-  ]),
-  ...rates('one-row commits full, 4 processes x 64', 'commits', '4 x 64', [
-    [SQLITE, 20, 40],
-    ['lmdb', 2, 4],
-  ]),
+  ...durableCommits('one-row commits full', 'commits'),
+  ...durableCommits('one-row commits full, 10,000 rows', 'commits-few-rows'),
   ...rates('one-row commits normal, 1 caller', 'normal-commits', '1 x 1', [[SQLITE, 1.5, 2.5]], 'endmark inline'),
   readerP99(SQLITE, 1 / 4, 1 / 7),
   readerP99('lmdb', 1, 1 / 1.5),
@@ -153,6 +138,32 @@ const TARGETS: readonly Target[] = [
   gains('parallel scan, 2 threads', 'parallel-scan', ['2 threads', '1 thread'], 1.7, 1.9),
   longLog(1.2, 1.05),
 ]
+
+function durableCommits(what: string, workload: string): Target[] {
+  return [
+    ...['endmark', 'endmark inline'].flatMap((ours) => [
+      ...rates(`${what}, 1 caller`, workload, '1 x 1', [[SQLITE, 0.9, 1.1]], ours),
+      ...rates(
+        `${what}, 1 x 64 callers`,
+        workload,
+        '1 x 64',
+        [
+          [SQLITE, 12, 20],
+          ['lmdb', 2, 3.5],
+        ],
+        ours,
+      ),
+    ]),
+    ...rates(`${what}, 4 processes x 64`, workload, '4 x 64', [
+      [SQLITE, 20, 40],
+      ['lmdb', 2, 4],
+    ]),
+    ...rates(`${what}, 4 processes x 1`, workload, '4 x 1', [
+      [SQLITE, 1.7, 3],
+      ['lmdb', 2, 3],
+    ]),
+  ]
+}
 
 export function targetResults(workloads: readonly WorkloadResult[]): TargetResult[] {
   return TARGETS.map(({ what, against, ours, theirs, ask, must, goal }) => {

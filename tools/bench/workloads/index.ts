@@ -3,7 +3,7 @@ import type { Workload } from '../bench.js'
 import { bulkLoadWorkload } from './bulk-load.js'
 import { checkpointCommits } from './checkpoint-commits.js'
 import { databaseGrowth } from './database-growth.js'
-import { durableCommits } from './durable-commits.js'
+import { durableCommits, durableCommitsOfFewRows } from './durable-commits.js'
 import { eventLoopStall } from './event-loop-stall.js'
 import { fairness } from './fairness.js'
 import { fullScanWorkload } from './full-scan.js'
@@ -32,6 +32,7 @@ export const WORKLOADS: readonly Workload[] = [
   databaseGrowth,
   bulkLoadWorkload,
   durableCommits,
+  durableCommitsOfFewRows,
   normalCommits,
   ycsbWorkload,
   readerLatency,
