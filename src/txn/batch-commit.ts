@@ -168,7 +168,10 @@ export class BatchCommit {
   sync({ written }: Batch): Promise<void> {
     if (written === null || !isSynced(written)) return DONE
     const startMs = this.#wal.vfs.now()
-    return runAsync(this.#appender.sync(written, IN_POOL)).then(() => this.#measure(startMs, IN_POOL))
+    const syncing = runAsync(this.#appender.sync(written, IN_POOL)).then(() => this.#measure(startMs, IN_POOL))
+    // Awaited only when the next batch has been prepared: a failure before that must not end the process.
+    syncing.catch(() => {})
+    return syncing
   }
 
   #measure(startMs: number, { syncInline }: SyncPlace): void {

@@ -413,7 +413,15 @@ export class GroupCommit {
     const count = batch.transactions.length
     if (this.#queue.length < count) await this.#queuedOrDone(count, syncing)
     if (this.#queue.length < count || this.#pauseWantedCount > 0) return null
-    return runAsync(this.#batches.prepare(this.#take(this.#queue.length), batch))
+    const transactions = this.#take(this.#queue.length)
+    try {
+      return await runAsync(this.#batches.prepare(transactions, batch))
+    } catch (error) {
+      // It was not begun. The batch that syncs goes on: its frames are written, and somebody has to hear of its sync.
+      reject(transactions, error)
+      settle(transactions)
+      return null
+    }
   }
 
   async #queuedOrDone(count: number, syncing: Promise<void>): Promise<void> {

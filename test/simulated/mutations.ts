@@ -270,8 +270,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: GROUP_COMMIT,
-        from: 'batch = next; syncing = this.#startSync(next);',
-        to: 'batch = next; syncing = DONE;',
+        from: 'batch = next; syncing = this.#batches.sync(next);',
+        to: 'batch = next; syncing = Promise.resolve();',
       },
     ],
   },

@@ -200,6 +200,25 @@ test('when the second batch cannot be written the first one stays, and commits g
   t.deepEqual(recovered(pipeline), [3, 8, 1, 1])
 })
 
+test('when the second batch cannot be begun its callers hear of it, the first one is published, and commits go on', async (t) => {
+  const pipeline = await setUp(t)
+  const { pager } = pipeline.connection
+  const beginBehind = pager.beginBehind.bind(pager)
+  pager.beginBehind = () => {
+    pager.beginBehind = beginBehind
+    throw new Error('no second batch')
+  }
+  const results = await commitTwice(pipeline, [
+    [increment, increment],
+    [increment, increment],
+  ])
+  t.deepEqual(
+    results.map((result) => (result.status === 'fulfilled' ? result.value : String(result.reason))),
+    [2, 3, 'Error: no second batch', 'Error: no second batch'],
+  )
+  t.is(await pipeline.connection.commits.run(increment, FULL), 4)
+})
+
 test('a process that dies at any call of two such batches leaves the first, both or none', async (t) => {
   const states = new Set<string>()
   for (let nth = 1; nth <= 12; nth++) {
