@@ -204,7 +204,7 @@ test('random commits, checkpoints, crashes and holders: a state taken by name is
   const random = seededRandom(t)
   let found = 0
   let missed = 0
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 40; round++) {
     const { open } = setUp(t)
     const connections = [open(), open(), open()]
     const states: KnownState[] = []
@@ -232,7 +232,8 @@ test('random commits, checkpoints, crashes and holders: a state taken by name is
     for (const { connection, pages } of held) connection.pager.release(pages)
     held = []
   }
-  t.true(found > 50 && missed > 5, `${found} found, ${missed} missed`)
+  t.log(`${found} found, ${missed} missed`)
+  t.true(found > 50 && missed > 0, 'both happen')
 })
 
 /**
