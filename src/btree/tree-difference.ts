@@ -119,7 +119,7 @@ class Side {
     for (const number of written) this.#take(number)
   }
 
-  /** Takes in what is below pages of this side and is not on both unwritten. @returns whether there was any */
+  /** Takes in what is below pages of this side and is not on both unwritten. @returns whether there were pages */
   takeMissing(other: Side, pagesMax: number): boolean {
     const missing = [...this.#children].filter(
       (number) => !this.found.has(number) && (!other.#children.has(number) || other.found.has(number)),

@@ -7,7 +7,7 @@
  * Here
  *
  * - a second shared holder of a range only counts; the last one to release unlocks;
- * - an exclusive request is refused while the range has any holder of our own, shared or exclusive, and a
+ * - an exclusive request is refused while the range has a holder of our own, shared or exclusive, and a
  *   shared one while it has an exclusive holder, exactly as if that holder were another process;
  * - two shared ranges are the same or do not touch: one kernel lock per range could not be released alone.
  *
