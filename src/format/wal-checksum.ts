@@ -3,27 +3,24 @@
  * Format", section 4.2. The words are read big-endian or little-endian as the log's magic says; each frame
  * continues the sums of the one before, so a log is valid up to its first damaged frame and no further.
  *
- * `WalChecksum` keeps the two running sums in place: computing a checksum allocates nothing.
+ * `WalChecksum` keeps the two running sums in place.
  */
 import { assert } from '../assert.js'
+import { BLOCK_SIZE_UNIT, BlockSums } from './block-sums.js'
 
 const isNativeLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
 
-const NO_WORDS: Uint32Array = new Uint32Array(0)
-const NO_BYTES: Uint8Array = new Uint8Array(0)
+/** Shorter pieces are summed word by word. */
+const BLOCK_SIZE_MIN = 128
+
+/** Of this thread; undefined until it is needed for the first time, null if there is none. */
+let blockSums: BlockSums | null | undefined
 
 export class WalChecksum {
   /** First and second sum, unsigned 32-bit. */
   s0 = 0
   s1 = 0
   readonly isBigEndian: boolean
-  /**
-   * What was summed last, where that lies in its buffer, and the native words of all of that: a commit sums one array again and
-   * again, and asking an array for its buffer is a call into the runtime.
-   */
-  #bytes = NO_BYTES
-  #offset = 0
-  #words: Uint32Array = NO_WORDS
 
   constructor(isBigEndian: boolean) {
     this.isBigEndian = isBigEndian
@@ -37,30 +34,18 @@ export class WalChecksum {
   /** Continues the sums over `length` bytes (a multiple of 8) from `start`. */
   add(bytes: Uint8Array, start: number, length: number): void {
     assert((length & 7) === 0, () => `checksum over ${length} bytes`)
-    if (bytes !== this.#bytes) this.#turnTo(bytes)
-    const offset = this.#offset + start
-    if ((offset & 3) === 0 && this.isBigEndian !== isNativeLittleEndian) this.#addNative(offset, length)
-    else if (this.isBigEndian) this.#addBigEndian(bytes, start, length)
-    else this.#addLittleEndian(bytes, start, length)
+    const inBlocks = length >= BLOCK_SIZE_MIN ? this.#addBlocks(bytes, start, length & -BLOCK_SIZE_UNIT) : 0
+    if (this.isBigEndian) this.#addBigEndian(bytes, start + inBlocks, length - inBlocks)
+    else this.#addLittleEndian(bytes, start + inBlocks, length - inBlocks)
   }
 
-  #turnTo(bytes: Uint8Array): void {
-    const { buffer } = bytes
-    this.#bytes = bytes
-    this.#offset = bytes.byteOffset
-    if (this.#words.buffer !== buffer) this.#words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2)
-  }
-
-  #addNative(offset: number, length: number): void {
-    const words = this.#words
-    let s0 = this.s0 | 0
-    let s1 = this.s1 | 0
-    const end = (offset + length) >>> 2
-    for (let i = offset >>> 2; i < end; i += 2) {
-      s0 = (s0 + words[i]! + s1) | 0
-      s1 = (s1 + words[i + 1]! + s0) | 0
-    }
-    this.set(s0, s1)
+  /** @returns how many bytes were summed: none if the words are big-endian */
+  #addBlocks(bytes: Uint8Array, start: number, length: number): number {
+    if (this.isBigEndian) return 0
+    if (blockSums === undefined) blockSums = BlockSums.create()
+    if (blockSums === null) return 0
+    blockSums.add(bytes, start, length, this)
+    return length
   }
 
   #addBigEndian(bytes: Uint8Array, start: number, length: number): void {
