@@ -60,6 +60,9 @@ type LinkState = 'idle' | 'connecting' | 'connected' | 'closing' | 'closed'
 /** Bytes of requests after which a message is sent without waiting for the end of the turn. */
 const FLUSH_SIZE = 256 << 10
 
+/** Bytes that are received at a time: answers are short. */
+const RECEIVE_SIZE = 64 << 10
+
 /** How long the server may take to close after our goodbye. */
 const CLOSE_TIMEOUT_MS = 1000
 
@@ -223,7 +226,13 @@ export class ClientLink implements WriterLink {
   }
 
   #connect(): void {
-    const socket = createConnection({ path: this.#location.path })
+    // One buffer for all that arrives: by itself the socket makes one of 64 KiB for each message.
+    const buffer = new Uint8Array(RECEIVE_SIZE)
+    const callback = (count: number) => {
+      this.#received(socket, buffer.subarray(0, count))
+      return true
+    }
+    const socket = createConnection({ path: this.#location.path, onread: { buffer, callback } })
     socket.unref()
     this.#socket = socket
     this.#state = 'connecting'
@@ -234,7 +243,6 @@ export class ClientLink implements WriterLink {
     const { timeoutMs = 0 } = this.#options
     const hello = encodeHello({ clientId, file: this.#identity, pid: process.pid, timeoutMs })
     socket.write(Buffer.concat([PRELUDE, hello]))
-    socket.on('data', (chunk) => this.#received(socket, chunk))
     socket.on('error', (error) => this.#broken(socket, error))
     socket.on('close', () => this.#broken(socket, new Error('the writer process has closed the connection')))
   }
@@ -243,11 +251,12 @@ export class ClientLink implements WriterLink {
     if (socket === this.#socket && this.#closed === null) this.#lose(ioError('connection', this.#location.path, cause))
   }
 
-  #received(socket: Socket, chunk: Buffer): void {
+  #received(socket: Socket, chunk: Uint8Array): void {
     if (socket !== this.#socket || this.#closed !== null) return
     this.#reader.push(chunk)
     try {
       while (socket === this.#socket && this.#readOne(socket)) {}
+      this.#reader.letGo()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       if (socket === this.#socket) this.#lose(error)

@@ -23,7 +23,7 @@ export class MessageReader {
     return this.#end - this.#start
   }
 
-  /** Takes over the chunk: nobody may write to it any more. */
+  /** Takes over the chunk: nobody may write to it any more, unless `letGo` is called before. */
   push(chunk: Uint8Array): void {
     if (this.#start === this.#end) {
       // A plain view: what is cut from a Buffer would be a Buffer again, whose `slice` does not copy.
@@ -36,6 +36,11 @@ export class MessageReader {
     if (!this.#isOwn || this.#end + chunk.length > this.#bytes.length) this.#makeRoom(chunk.length)
     this.#bytes.set(chunk, this.#end)
     this.#end += chunk.length
+  }
+
+  /** Copies what of the chunk was not read yet: it is written to again. Only where no message has bytes, whose views would lie in it. */
+  letGo(): void {
+    if (!this.#isOwn && this.size > 0) this.#makeRoom(0)
   }
 
   /**

@@ -174,6 +174,27 @@ test('messages come out the same however they are cut into chunks', (t) => {
   }
 })
 
+test('a chunk that is let go of may be written to, whatever part of a message it ends with', (t) => {
+  const lists: Scalar[][] = Array.from({ length: 200 }, (_, index) => [index, 'x'.repeat(index)])
+  const stream = Buffer.concat(lists.map((values) => encodeMessage(values)))
+  for (const chunkSize of [1, 3, 4, 5, 64, 1000, 65_536]) {
+    const reader = new MessageReader()
+    const chunk = new Uint8Array(chunkSize)
+    const read: Scalar[][] = []
+    for (let at = 0; at < stream.length; at += chunkSize) {
+      const count = Math.min(chunkSize, stream.length - at)
+      chunk.set(stream.subarray(at, at + count))
+      reader.push(chunk.subarray(0, count))
+      for (let values = reader.next(MESSAGE_SIZE_MAX); values !== null; values = reader.next(MESSAGE_SIZE_MAX)) {
+        read.push(values)
+      }
+      reader.letGo()
+      chunk.fill(0xff)
+    }
+    t.deepEqual(read, lists)
+  }
+})
+
 test('the largest message comes together from small chunks', (t) => {
   const record = new Uint8Array(MESSAGE_SIZE_MAX - 100).fill(5)
   const message = encodeMessage([1, record])
