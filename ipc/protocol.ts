@@ -20,7 +20,7 @@ import type { ErrorCode } from '../src/errors.js'
 import type { FileIdentity } from '../src/vfs/index.js'
 
 /** Rises with every change that an older peer would misread. */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 const MAGIC = new TextEncoder().encode('endmark-ipc\0')
 export const PRELUDE_SIZE = MAGIC.length + 4

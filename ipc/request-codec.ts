@@ -2,6 +2,9 @@
  * Requests as scalars. The names of stores are written once per message and then referred to by their place, as
  * most requests are about the same few; everything else of a step stands in a fixed order after its kind.
  *
+ * Requests of one put each, into the same store and with numbers that follow one another, are one entry, a run: what they have in common stands
+ * there once, their records one behind the other as one value, and for each of them the size of its record.
+ *
  * Only shapes are checked here: each field has the type that it should have. Whether a request makes sense is for those to
  * say who apply it.
  */
@@ -38,7 +41,8 @@ const MODE_OF: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full
 const MODE_BITS = 0b0011
 const WANTS_RESULTS_BIT = 0b0100
 const HAS_BASE_BIT = 0b1000
-const FLAGS_BOUND = 0b10000
+const RUN_BIT = 0b10000
+const FLAGS_BOUND = 0b100000
 
 /** Bytes of a scalar that is neither text nor bytes, and of the start of one that is, at most. */
 const SCALAR_SIZE_MAX = 9
@@ -86,11 +90,35 @@ function variableSize(step: Step): number {
   }
 }
 
+type PutStep = Extract<Step, { readonly type: 'put' | 'insert' }>
+
+const NO_BYTES = new Uint8Array(0)
+/** Room for the records of runs; more than the largest is given up after a message that needed it. */
+const RECORDS_SIZE_MIN = 16 << 10
+const RECORDS_SIZE_MAX = 1 << 20
+
+/** The put that is all of this request, if it may be part of a run. */
+function onlyPutOf({ base, steps }: CommitRequest): PutStep | null {
+  const step = steps[0]
+  return base === null && steps.length === 1 && step?.type === 'put' && step.rowid === null ? step : null
+}
+
 /** Collects requests for one message. */
 export class RequestWriter {
   #values: Scalar[] = [REQUESTS, 0]
   #stores = new Map<string, number>()
   #size = 0
+  /** The records of runs, up to `#recordsEnd`; those of the run that is open begin at `#runStart`. */
+  #records = NO_BYTES
+  #recordsEnd = 0
+  #runStart = 0
+  /** Place in `#values` of the count of the run that is open, its records behind it; 0: none is. */
+  #runCountAt = 0
+  /** The request that would continue it, but for its record. */
+  #runNumber = 0
+  #runFlags = 0
+  #runStore = ''
+  #runLayout = 0
 
   /** Bytes of the requests collected, at most. */
   get size(): number {
@@ -105,9 +133,15 @@ export class RequestWriter {
   add(request: CommitRequest, size: number): void {
     assert(this.#size + size <= MESSAGE_SIZE_MAX, () => `${this.#size} and ${size} bytes do not fit into a message`)
     this.#size += size
-    const values = this.#values
     const { base, steps } = request
     const flags = MODE_OF[request.synchronous] | (request.wantsResults ? WANTS_RESULTS_BIT : 0)
+    const put = onlyPutOf(request)
+    if (put !== null) {
+      this.#addToRun(request.number, flags | RUN_BIT, put)
+      return
+    }
+    this.#endRun()
+    const values = this.#values
     values.push(request.number)
     if (base === null) values.push(flags)
     else values.push(flags | HAS_BASE_BIT, base[0], base[1], base[2], base[3], base[4])
@@ -117,10 +151,14 @@ export class RequestWriter {
 
   /** The message with what was collected; begins the next one. `acknowledged`: all answers up to this number have come. */
   take(acknowledged: number): Uint8Array {
+    this.#endRun()
     const values = this.#values
     values[1] = acknowledged
-    this.discard()
-    return encodeMessage(values)
+    try {
+      return encodeMessage(values)
+    } finally {
+      this.discard()
+    }
   }
 
   /** Forgets what was collected. */
@@ -128,6 +166,43 @@ export class RequestWriter {
     this.#values = [REQUESTS, 0]
     this.#stores.clear()
     this.#size = 0
+    this.#runCountAt = 0
+    this.#recordsEnd = 0
+    if (this.#records.length > RECORDS_SIZE_MAX) this.#records = NO_BYTES
+  }
+
+  #addToRun(number: number, flags: number, { store, layout, record }: PutStep): void {
+    const continues = number === this.#runNumber && flags === this.#runFlags && layout === this.#runLayout
+    if (this.#runCountAt === 0 || !continues || store !== this.#runStore) {
+      this.#endRun()
+      this.#runFlags = flags
+      this.#runStore = store
+      this.#runLayout = layout
+      this.#runStart = this.#recordsEnd
+      this.#values.push(number, flags, this.#store(store), layout)
+      this.#runCountAt = this.#values.push(0, null) - 2
+    }
+    this.#runNumber = number + 1
+    this.#values.push(record.length)
+    const end = this.#recordsEnd + record.length
+    if (end > this.#records.length) this.#makeRoom(end)
+    this.#records.set(record, this.#recordsEnd)
+    this.#recordsEnd = end
+  }
+
+  #endRun(): void {
+    const at = this.#runCountAt
+    if (at === 0) return
+    this.#runCountAt = 0
+    this.#values[at] = this.#values.length - at - 2
+    this.#values[at + 1] = this.#records.subarray(this.#runStart, this.#recordsEnd)
+  }
+
+  /** Runs that have ended go on lying where they did. */
+  #makeRoom(size: number): void {
+    const records = new Uint8Array(Math.max(size, this.#records.length * 2, RECORDS_SIZE_MIN))
+    records.set(this.#records.subarray(0, this.#recordsEnd))
+    this.#records = records
   }
 
   #addStep(step: Step): void {
@@ -206,12 +281,24 @@ export class RequestWriter {
   }
 }
 
+/** What is left of a run that is being read. */
+interface Run extends Pick<CommitRequest, 'synchronous' | 'wantsResults'> {
+  readonly store: string
+  readonly layout: number
+  readonly records: Uint8Array
+  /** Of the next request, and where its record begins. */
+  number: number
+  at: number
+  leftCount: number
+}
+
 /** Reads the requests of one message, in their order. */
 export class RequestReader {
   /** All answers up to this number have come. */
   readonly acknowledged: number
   readonly #values: ScalarReader
   readonly #stores: string[] = []
+  #run: Run | null = null
 
   /** @param values at the first value after the type of the message */
   constructor(values: ScalarReader) {
@@ -222,9 +309,11 @@ export class RequestReader {
   /** @throws ProtocolError; null: there are no more */
   next(): CommitRequest | null {
     const values = this.#values
+    if (this.#run !== null) return this.#nextOfRun(this.#run)
     if (values.isAtEnd) return null
     const number = values.count()
     const flags = values.choice(FLAGS_BOUND)
+    if ((flags & RUN_BIT) !== 0) return this.#nextOfRun(this.#beginRun(number, flags))
     const base = (flags & HAS_BASE_BIT) === 0 ? null : this.#base()
     const count = values.count()
     const steps: Step[] = []
@@ -232,6 +321,32 @@ export class RequestReader {
     for (let index = 0; index < count; index++) steps.push(this.#step())
     const synchronous = MODES[flags & MODE_BITS]!
     return { number, synchronous, steps, base, wantsResults: (flags & WANTS_RESULTS_BIT) !== 0 }
+  }
+
+  #beginRun(number: number, flags: number): Run {
+    const values = this.#values
+    if ((flags & HAS_BASE_BIT) !== 0) throw new ProtocolError('a run of requests with a base')
+    const store = this.#store()
+    const layout = values.count()
+    const leftCount = values.count()
+    if (leftCount === 0) throw new ProtocolError('a run of no requests')
+    const synchronous = MODES[flags & MODE_BITS]!
+    const wantsResults = (flags & WANTS_RESULTS_BIT) !== 0
+    this.#run = { number, synchronous, wantsResults, store, layout, records: values.bytes(), at: 0, leftCount }
+    return this.#run
+  }
+
+  #nextOfRun(run: Run): CommitRequest {
+    const { number, synchronous, wantsResults, store, layout, records, at } = run
+    const end = at + this.#values.count()
+    run.number++
+    run.at = end
+    if (--run.leftCount === 0) this.#run = null
+    if (end > records.length || (run.leftCount === 0 && end < records.length)) {
+      throw new ProtocolError(`records that end at ${end} of ${records.length} bytes`)
+    }
+    const step: Step = { type: 'put', store, layout, rowid: null, record: records.subarray(at, end) }
+    return { number, synchronous, steps: [step], base: null, wantsResults }
   }
 
   #base(): StateId {

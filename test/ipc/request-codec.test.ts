@@ -53,6 +53,33 @@ const REQUESTS_OF_ALL_KINDS: readonly CommitRequest[] = [
   { number: 2 ** 40 + 1, synchronous: 'extra', steps: STEPS.slice(4), base: null, wantsResults: true },
 ]
 
+function putOf(store: string, layout: number, ...record: number[]): Pick<CommitRequest, 'steps' | 'base'> {
+  return { steps: [{ type: 'put', store, layout, rowid: null, record: bytes(...record) }], base: null }
+}
+
+/** A request of one put without a rowid. */
+function mapPut(number: number, size: number): CommitRequest {
+  const record = Uint8Array.from({ length: size }, (_, index) => number + index)
+  return { number, synchronous: 'full', ...putOf('users', 3, ...record), wantsResults: false }
+}
+
+/** Puts that make up runs, and all that ends one. */
+const RUNS: readonly CommitRequest[] = [
+  { number: 1, synchronous: 'full', ...putOf('users', 3, 1, 2, 3), wantsResults: false },
+  { number: 2, synchronous: 'full', ...putOf('users', 3), wantsResults: false },
+  { number: 3, synchronous: 'full', ...putOf('users', 3, 4), wantsResults: false },
+  { number: 5, synchronous: 'full', ...putOf('users', 3, 5), wantsResults: false },
+  { number: 6, synchronous: 'off', ...putOf('users', 3, 6), wantsResults: false },
+  { number: 7, synchronous: 'off', ...putOf('users', 3, 7), wantsResults: true },
+  { number: 8, synchronous: 'off', ...putOf('users', 4, 8), wantsResults: true },
+  { number: 9, synchronous: 'off', ...putOf('sessions', 4, 9), wantsResults: true },
+  { number: 10, synchronous: 'off', steps: STEPS.slice(0, 1), base: null, wantsResults: true },
+  { number: 11, synchronous: 'off', ...putOf('sessions', 4, 11), wantsResults: true },
+  { number: 12, synchronous: 'off', ...putOf('sessions', 4, 12), wantsResults: true },
+  { number: 13, synchronous: 'off', ...putOf('sessions', 4, 13), base: [1, 2, 3, 4, 5], wantsResults: true },
+  { number: 14, synchronous: 'off', ...putOf('sessions', 4, 14), wantsResults: true },
+]
+
 function write(requests: readonly CommitRequest[], acknowledged = 0): Uint8Array {
   const writer = new RequestWriter()
   for (const request of requests) writer.add(request, requestSize(request))
@@ -71,24 +98,37 @@ test('requests with every kind of step come back as they were', (t) => {
   t.deepEqual(read, { acknowledged: 77, requests: [...REQUESTS_OF_ALL_KINDS] })
 })
 
+test('puts in a row come back as they were, whatever is between them', (t) => {
+  t.deepEqual(readAll(fieldsOf(write(RUNS))).requests, [...RUNS])
+  // More than the first room for their records, in several runs.
+  const many = Array.from({ length: 500 }, (_, index) => mapPut(index + (index > 250 ? 2 : 1), index))
+  t.deepEqual(readAll(fieldsOf(write(many))).requests, many)
+})
+
 test('a writer can be used again after its message was taken', (t) => {
-  const writer = new RequestWriter()
-  const request = REQUESTS_OF_ALL_KINDS[0]!
-  writer.add(request, requestSize(request))
-  const first = writer.take(0)
-  t.true(writer.isEmpty)
-  t.is(writer.size, 0)
-  writer.add(request, requestSize(request))
-  t.deepEqual(Buffer.from(writer.take(0)), Buffer.from(first))
+  for (const requests of [REQUESTS_OF_ALL_KINDS.slice(0, 1), RUNS, [mapPut(1, 50_000), mapPut(2, 5)]]) {
+    const writer = new RequestWriter()
+    const writeAgain = () => {
+      for (const request of requests) writer.add(request, requestSize(request))
+      return Buffer.from(writer.take(0))
+    }
+    const first = writeAgain()
+    t.true(writer.isEmpty)
+    t.is(writer.size, 0)
+    t.deepEqual(writeAgain(), first)
+    for (const request of requests) writer.add(request, requestSize(request))
+    writer.discard()
+    t.deepEqual(writeAgain(), first)
+  }
 })
 
 test('many requests of one shape are compact', (t) => {
-  const message = write(Array.from({ length: 64 }, (_, index) => putRequest(index + 1, 20)))
-  t.true(message.length < 64 * 32, `${message.length} bytes`)
+  const message = write(Array.from({ length: 64 }, (_, index) => mapPut(index + 1, 20)))
+  t.true(message.length < 64 * 22, `${message.length} bytes`)
 })
 
 test('a request never takes more of a message than was said before', (t) => {
-  for (const request of REQUESTS_OF_ALL_KINDS) {
+  for (const request of [...REQUESTS_OF_ALL_KINDS, ...RUNS]) {
     t.true(write([request], Number.MAX_SAFE_INTEGER).length - 4 <= requestSize(request))
   }
   const largest = { ...putRequest(Number.MAX_SAFE_INTEGER - 1, MESSAGE_SIZE_MAX - 200) }
@@ -103,7 +143,7 @@ test('a request of very many steps is not sent, however small it is', (t) => {
 })
 
 test('a message of requests with any value of another type, or none, is read or refused, and nothing else', (t) => {
-  const values = bodyValues(write(REQUESTS_OF_ALL_KINDS, 5))
+  const values = bodyValues(write([...RUNS, ...REQUESTS_OF_ALL_KINDS], 5))
   const others: Scalar[] = [null, true, -1, 1.5, 3, 2 ** 52, Number.NaN, 2n ** 60n, 'text', bytes(1)]
   let refused = 0
   for (let index = 1; index < values.length; index++) {
@@ -118,11 +158,28 @@ test('a message of requests with any value of another type, or none, is read or 
   t.true(refused > values.length * 5, `${refused} of ${values.length}`)
 })
 
+test('a run that is not what it says is refused', (t) => {
+  const run = 0b10010
+  const hostile: Record<string, Scalar[]> = {
+    'no requests': [1, run, 'users', 3, 0, bytes()],
+    'more sizes than there are': [1, run, 'users', 3, 3, bytes(1, 2), 1, 1],
+    'more than 2^50': [1, run, 'users', 3, 2 ** 50, bytes(1, 2), 1, 1],
+    'records that go on behind the last': [1, run, 'users', 3, 2, bytes(1, 2, 3), 1, 1],
+    'records that end before the last': [1, run, 'users', 3, 2, bytes(1), 1, 1],
+    'a record past the end, the next one back': [1, run, 'users', 3, 2, bytes(1, 2), 3, -1],
+    'a base': [1, run | 0b1000, 1, 2, 3, 4, 5, 'users', 3, 1, bytes(1), 1],
+    'a store without a name': [1, run, 0, 3, 1, bytes(1), 1],
+    'text for records': [1, run, 'users', 3, 1, 'x', 1],
+  }
+  for (const [what, values] of Object.entries(hostile)) t.true(isRefused([REQUESTS, 0, ...values]), what)
+  t.false(isRefused([REQUESTS, 0, 1, run, 'users', 3, 2, bytes(1, 2), 1, 1]))
+})
+
 test('random lists of scalars are read as requests or refused, and nothing else', (t) => {
   const random = seededRandom(t)
   let refused = 0
   for (let round = 0; round < 20_000; round++) {
-    const values: Scalar[] = [REQUESTS, 0, 1, random.below(16)]
+    const values: Scalar[] = [REQUESTS, 0, 1, random.below(32)]
     const length = random.between(0, 20)
     for (let index = 0; index < length; index++) {
       values.push(random.pick<Scalar>([null, true, 0, 1, 2, random.below(16), 2n ** 60n, 'users', bytes(1)]))
