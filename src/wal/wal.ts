@@ -35,8 +35,10 @@ export class Wal {
   readonly locks: WalLocks
   readonly pageSize: number
   readonly timeoutMs: number
-  /** The newest published header this connection has read. */
+  /** The newest published header this connection has read: whole at any time, as others of it may look while one waits. */
   readonly header = new IndexHeader()
+  /** Where the next one is read: perhaps the halves of two. */
+  readonly #read = new IndexHeader()
   /**
    * A commit with a mode above `off` went through here. From then on checkpoints and restarts sync in mode `off` as well:
    * unsynced copies and overwritten frames would take its durability away again (DUR-2).
@@ -115,13 +117,16 @@ export class Wal {
 
   /** @returns false if the header cannot be used as it is: `refresh` waits, or mends it */
   tryRefresh(): boolean {
-    const { index, header } = this
-    if (index.readHeader(header)) {
-      if (header.endMark !== NO_FRAME && header.pageSize !== this.pageSize) throw this.otherPageSize(header.pageSize)
-      return index.covers(header.endMark)
+    const { index } = this
+    const read = this.#read
+    if (!index.readHeader(read)) {
+      if (read.hasForeignVersion()) throw unsupported(`${index.file.path}: a wal-index of another version`)
+      return false
     }
-    if (header.hasForeignVersion()) throw unsupported(`${index.file.path}: a wal-index of another version`)
-    return false
+    if (read.endMark !== NO_FRAME && read.pageSize !== this.pageSize) throw this.otherPageSize(read.pageSize)
+    if (!index.covers(read.endMark)) return false
+    this.header.copyFrom(read)
+    return true
   }
 
   /**

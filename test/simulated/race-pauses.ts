@@ -20,9 +20,6 @@ export function pauseBehindHeader(wal: Wal, random: Random): () => void {
   wal.refresh = function* (held) {
     yield* refresh(held)
     yield* pause(random)
-    // Others of this connection have read headers meanwhile, the last of them perhaps the halves of two. No checkpoint goes by such
-    // a one: without the pause it takes its copy at once.
-    if (!wal.header.isValid()) yield* refresh(held)
   }
   return () => {
     wal.refresh = refresh
