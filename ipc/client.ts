@@ -40,10 +40,11 @@ import {
   MESSAGE_SIZE_MAX,
   PROTOCOL_VERSION,
   REFUSAL,
+  REQUEST_COUNT_MAX,
   WELCOME,
 } from './protocol.js'
 import { ReconnectPace } from './reconnect.js'
-import { RequestWriter, requestSize } from './request-codec.js'
+import { REQUEST_SIZE_MIN, RequestWriter, requestSize } from './request-codec.js'
 import { type SocketPath, socketIsThere, socketPathOf } from './socket-path.js'
 
 export interface WriterLinkOptions {
@@ -389,3 +390,5 @@ function sayBye(socket: Socket): Promise<void> {
     socket.end(encodeBye())
   })
 }
+
+assert(FLUSH_SIZE / REQUEST_SIZE_MIN < REQUEST_COUNT_MAX, 'no message gets more requests than it may have')

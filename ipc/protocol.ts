@@ -40,6 +40,9 @@ export const IN_FLIGHT_SIZE_MAX = 8 << 20
 /** What a request weighs beside its bytes: the objects that it becomes. */
 export const REQUEST_OVERHEAD_SIZE = 512
 
+/** Requests in one body: with what they weigh beside their bytes, as much as may be in flight. */
+export const REQUEST_COUNT_MAX = IN_FLIGHT_SIZE_MAX / REQUEST_OVERHEAD_SIZE
+
 /** Values in one body: keeps the objects that a message becomes within a few times its largest size. */
 export const VALUE_COUNT_MAX = 1 << 20
 

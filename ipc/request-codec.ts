@@ -13,7 +13,7 @@ import { ERROR_CODES, type ErrorCode } from '../src/errors.js'
 import type { CommitRequest, ReadStep, StateId, Step } from '../src/txn/index.js'
 import type { Synchronous } from '../src/units.js'
 import { encodeMessage, ProtocolError, type Scalar, type ScalarReader } from './message-codec.js'
-import { MESSAGE_SIZE_MAX, REQUESTS, VALUE_COUNT_MAX } from './protocol.js'
+import { MESSAGE_SIZE_MAX, REQUEST_COUNT_MAX, REQUESTS, VALUE_COUNT_MAX } from './protocol.js'
 
 /** Numbers of the kinds of steps: the protocol's, never used for another kind. */
 const PUT = 0
@@ -52,9 +52,12 @@ const CHARACTER_SIZE_MAX = 3
 const REQUEST_VALUE_COUNT = 9
 const STEP_VALUE_COUNT = 9
 
+/** What `requestSize` says of the smallest. */
+export const REQUEST_SIZE_MIN = REQUEST_VALUE_COUNT * SCALAR_SIZE_MAX
+
 /** Bytes that a request takes in a message, at most; infinite if it must not be sent at all. */
 export function requestSize({ steps }: CommitRequest): number {
-  let size = REQUEST_VALUE_COUNT * SCALAR_SIZE_MAX
+  let size = REQUEST_SIZE_MIN
   let count = REQUEST_VALUE_COUNT
   for (let index = 0; index < steps.length; index++) {
     const step = steps[index]!
@@ -108,6 +111,7 @@ export class RequestWriter {
   #values: Scalar[] = [REQUESTS, 0]
   #stores = new Map<string, number>()
   #size = 0
+  #count = 0
   /** The records of runs, up to `#recordsEnd`; those of the run that is open begin at `#runStart`. */
   #records = NO_BYTES
   #recordsEnd = 0
@@ -132,7 +136,9 @@ export class RequestWriter {
   /** @param size what `requestSize` says */
   add(request: CommitRequest, size: number): void {
     assert(this.#size + size <= MESSAGE_SIZE_MAX, () => `${this.#size} and ${size} bytes do not fit into a message`)
+    assert(this.#count < REQUEST_COUNT_MAX, 'the message has as many requests as it may')
     this.#size += size
+    this.#count++
     const { base, steps } = request
     const flags = MODE_OF[request.synchronous] | (request.wantsResults ? WANTS_RESULTS_BIT : 0)
     const put = onlyPutOf(request)
@@ -166,6 +172,7 @@ export class RequestWriter {
     this.#values = [REQUESTS, 0]
     this.#stores.clear()
     this.#size = 0
+    this.#count = 0
     this.#runCountAt = 0
     this.#recordsEnd = 0
     if (this.#records.length > RECORDS_SIZE_MAX) this.#records = NO_BYTES
@@ -299,6 +306,7 @@ export class RequestReader {
   readonly #values: ScalarReader
   readonly #stores: string[] = []
   #run: Run | null = null
+  #count = 0
 
   /** @param values at the first value after the type of the message */
   constructor(values: ScalarReader) {
@@ -309,8 +317,10 @@ export class RequestReader {
   /** @throws ProtocolError; null: there are no more */
   next(): CommitRequest | null {
     const values = this.#values
+    if (this.#run === null && values.isAtEnd) return null
+    if (++this.#count > REQUEST_COUNT_MAX)
+      throw new ProtocolError(`a message of more than ${REQUEST_COUNT_MAX} requests`)
     if (this.#run !== null) return this.#nextOfRun(this.#run)
-    if (values.isAtEnd) return null
     const number = values.count()
     const flags = values.choice(FLAGS_BOUND)
     if ((flags & RUN_BIT) !== 0) return this.#nextOfRun(this.#beginRun(number, flags))

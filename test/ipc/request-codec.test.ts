@@ -1,7 +1,7 @@
 import test from 'ava'
 import { AnswerWriter, readAnswers } from '../../ipc/answer-codec.js'
 import { encodeMessage, ProtocolError, type Scalar, type ScalarReader } from '../../ipc/message-codec.js'
-import { ANSWERS, MESSAGE_SIZE_MAX, REQUESTS } from '../../ipc/protocol.js'
+import { ANSWERS, MESSAGE_SIZE_MAX, REQUEST_COUNT_MAX, REQUESTS } from '../../ipc/protocol.js'
 import { RequestReader, RequestWriter, requestSize } from '../../ipc/request-codec.js'
 import type { CommitRequest, Outcome, Step } from '../../src/txn/index.js'
 import { seededRandom } from '../support/random.js'
@@ -173,6 +173,23 @@ test('a run that is not what it says is refused', (t) => {
   }
   for (const [what, values] of Object.entries(hostile)) t.true(isRefused([REQUESTS, 0, ...values]), what)
   t.false(isRefused([REQUESTS, 0, 1, run, 'users', 3, 2, bytes(1, 2), 1, 1]))
+})
+
+test('a message has no more requests than may be in flight, in one run or in many', (t) => {
+  const sizes: Scalar[] = new Array(REQUEST_COUNT_MAX).fill(1)
+  const run = (first: number, count: number): Scalar[] => {
+    return [first, 0b10010, 'users', 3, count, new Uint8Array(count), ...sizes.slice(0, count)]
+  }
+  t.false(isRefused([REQUESTS, 0, ...run(1, REQUEST_COUNT_MAX)]))
+  t.true(isRefused([REQUESTS, 0, ...run(1, REQUEST_COUNT_MAX - 1), ...run(REQUEST_COUNT_MAX, 2)]))
+  const empty = sizes.flatMap((_, index): Scalar[] => [index + 1, 0, 0])
+  t.false(isRefused([REQUESTS, 0, ...empty]))
+  t.true(isRefused([REQUESTS, 0, ...empty, REQUEST_COUNT_MAX + 1, 0, 0]))
+
+  const writer = new RequestWriter()
+  for (let number = 1; number <= REQUEST_COUNT_MAX; number++) writer.add(mapPut(number, 2), 100)
+  t.throws(() => writer.add(mapPut(REQUEST_COUNT_MAX + 1, 2), 100), { name: 'AssertionError' })
+  t.is(readAll(fieldsOf(writer.take(0))).requests.length, REQUEST_COUNT_MAX)
 })
 
 test('random lists of scalars are read as requests or refused, and nothing else', (t) => {
