@@ -26,7 +26,8 @@ export class TreePath {
   /** Empties the path and lets go of the pages. */
   clear(): void {
     this.last = -1
-    this.pages.fill(null)
+    // Not `fill`: a call into the runtime, for a few levels.
+    for (let level = 0; level < this.pages.length; level++) this.pages[level] = null
   }
 
   get page(): Page {

@@ -4,7 +4,7 @@ import type { Synchronous } from '../units.js'
 const STRENGTH: Readonly<Record<Synchronous, number>> = { off: 0, normal: 1, full: 2, extra: 3 }
 
 export function strongest(a: Synchronous, b: Synchronous): Synchronous {
-  return STRENGTH[a] >= STRENGTH[b] ? a : b
+  return a === b || STRENGTH[a] >= STRENGTH[b] ? a : b
 }
 
 /** Whether a commit counts only once the log was synced. */
