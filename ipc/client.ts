@@ -257,10 +257,12 @@ export class ClientLink implements WriterLink {
     this.#reader.push(chunk)
     try {
       while (socket === this.#socket && this.#readOne(socket)) {}
-      this.#reader.letGo()
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       if (socket === this.#socket) this.#lose(error)
+    } finally {
+      // Also when a handler has thrown, with messages behind.
+      this.#reader.letGo()
     }
   }
 

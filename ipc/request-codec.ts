@@ -340,6 +340,7 @@ export class RequestReader {
     const layout = values.count()
     const leftCount = values.count()
     if (leftCount === 0) throw new ProtocolError('a run of no requests')
+    if (!Number.isSafeInteger(number + leftCount)) throw new ProtocolError(`a run of ${leftCount} from ${number} on`)
     const synchronous = MODES[flags & MODE_BITS]!
     const wantsResults = (flags & WANTS_RESULTS_BIT) !== 0
     this.#run = { number, synchronous, wantsResults, store, layout, records: values.bytes(), at: 0, leftCount }

@@ -1,5 +1,5 @@
 /**
- * The two sums of the log's checksum over a block at once, in WebAssembly with SIMD: a fourth of the time that the loop over
+ * The two sums of the log's checksum over a block at once, in WebAssembly with SIMD: a third of the time that the loop over
  * pairs of words takes, which waits for each addition before it can make the next one.
  *
  * Over n words w(0) … w(n-1) the loop (`s0 += w + s1; s1 += w' + s0`) comes to sums of products with Fibonacci numbers f, modulo 2^32:
@@ -9,6 +9,8 @@
  *
  * No product waits for another one. Blocks are copied into the memory of the module: what is summed may lie anywhere.
  */
+
+import { assert } from '../assert.js'
 
 interface Memory {
   readonly buffer: ArrayBuffer
@@ -77,6 +79,7 @@ export class BlockSums {
 
   /** Continues the sums over `length` bytes, a multiple of BLOCK_SIZE_UNIT, as little-endian words. */
   add(bytes: Uint8Array, start: number, length: number, sums: RunningSums): void {
+    assert(start + length <= bytes.length, () => `bytes ${start} to ${start + length} of ${bytes.length}`)
     for (let done = 0; done < length; done += BLOCK_SIZE_MAX) {
       this.#addBlock(bytes, start + done, Math.min(length - done, BLOCK_SIZE_MAX), sums)
     }
@@ -124,7 +127,7 @@ function addProducts(sum: number, offset: number): number[] {
   return [...get, SIMD, 0xb5, 0x01, 0x20, sum, SIMD, 0xae, 0x01, 0x21, sum]
 }
 
-// Source: "WebAssembly Core Specification", version 2, chapter 5.
+// 126 bytes. Source: "WebAssembly Core Specification", version 2, chapter 5.
 const MODULE = new Uint8Array([
   // \0asm, version 1
   ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],

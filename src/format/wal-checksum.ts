@@ -13,8 +13,8 @@ const isNativeLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 
 /** Shorter pieces are summed word by word. */
 const BLOCK_SIZE_MIN = 128
 
-/** Of this thread; undefined until it is needed for the first time, null if there is none. */
-let blockSums: BlockSums | null | undefined
+/** Made here, and not when a log is read or written first: that is done under locks. */
+const blockSums = BlockSums.create()
 
 export class WalChecksum {
   /** First and second sum, unsigned 32-bit. */
@@ -41,9 +41,7 @@ export class WalChecksum {
 
   /** @returns how many bytes were summed: none if the words are big-endian */
   #addBlocks(bytes: Uint8Array, start: number, length: number): number {
-    if (this.isBigEndian) return 0
-    if (blockSums === undefined) blockSums = BlockSums.create()
-    if (blockSums === null) return 0
+    if (this.isBigEndian || blockSums === null) return 0
     blockSums.add(bytes, start, length, this)
     return length
   }

@@ -70,8 +70,6 @@ export class LogAppender {
   /** Headers of the batches under way, two at most, in turn. */
   readonly #headers = [new IndexHeader(), new IndexHeader()] as const
   #turn: 0 | 1 = 0
-  /** Kept from batch to batch, as it remembers the buffer. */
-  #sums = new WalChecksum(isNativeBigEndian)
   /** Length of the log as it was when it was last asked for; it may have been cut since. */
   #knownSize = 0
 
@@ -100,7 +98,7 @@ export class LogAppender {
     const first = frameNumber(header.endMark + 1)
     const end = spill?.end ?? header.endMark
     const last = frameNumber(end + pages.length)
-    const sums = spill?.sums ?? this.#sumsBehind(header)
+    const sums = spill?.sums ?? sumsBehind(header)
     try {
       spill?.seal()
       this.#writeFrames(pages, { end, header, commitMark: pageCount }, sums)
@@ -224,13 +222,6 @@ export class LogAppender {
       frame += used / frameSize
       used = 0
     }
-  }
-
-  #sumsBehind(header: IndexHeader): WalChecksum {
-    const sums = this.#sums
-    if (sums.isBigEndian !== header.isBigEndianChecksum) this.#sums = sumsBehind(header)
-    else sums.set(header.frameChecksum1, header.frameChecksum2)
-    return this.#sums
   }
 
   /** Room for the next batches behind the frame that was just written, if it is the last that the file holds. */

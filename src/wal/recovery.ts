@@ -25,6 +25,7 @@ import {
 } from '../format/index.js'
 import { type FrameNumber, frameNumber, NO_FRAME, type PageNumber, pageNumber } from '../units.js'
 import { runSync } from '../vfs/index.js'
+import { IndexHeader } from './index-header.js'
 import type { Wal } from './wal.js'
 import type { WalFile } from './wal-file.js'
 
@@ -53,11 +54,13 @@ export function tryRecover(wal: Wal, { holdsCkpt = false } = {}): boolean {
 }
 
 function rebuild(wal: Wal): void {
-  const { index, header, log } = wal
+  const { index, log } = wal
+  // Aside: it is that of the connection once it is published.
+  const header = new IndexHeader()
   index.open()
   const logHeader = log.readHeader()
   header.reset(wal.pageSize, logHeader?.isBigEndian ?? isNativeBigEndian)
-  const endMark = logHeader === null ? NO_FRAME : enterFrames(wal, logHeader)
+  const endMark = logHeader === null ? NO_FRAME : enterFrames(wal, logHeader, header)
   if (endMark !== NO_FRAME) runSync(wal.syncLog())
   // A log without commits gets fresh salts, so that no frame of an earlier life can ever fit behind a new header.
   if (endMark === NO_FRAME) header.setSalts(((logHeader?.salt1 ?? wal.vfs.random32()) + 1) >>> 0, wal.vfs.random32())
@@ -65,11 +68,11 @@ function rebuild(wal: Wal): void {
   index.backfill = NO_FRAME
   index.backfillAttempted = endMark
   index.publish(header)
+  wal.header.copyFrom(header)
 }
 
 /** Enters all frames that verify and moves the header to the last commit among them. */
-function enterFrames(wal: Wal, logHeader: WalHeader): FrameNumber {
-  const { index, header } = wal
+function enterFrames(wal: Wal, logHeader: WalHeader, header: IndexHeader): FrameNumber {
   header.setSalts(logHeader.salt1, logHeader.salt2)
   const pages: PageNumber[] = []
   let endMark = NO_FRAME
@@ -80,7 +83,7 @@ function enterFrames(wal: Wal, logHeader: WalHeader): FrameNumber {
     header.setFrameChecksum(sums.s0, sums.s1)
     header.advance(endMark, fields.commitMark)
   }
-  index.rebuild(pages.slice(0, endMark))
+  wal.index.rebuild(pages.slice(0, endMark))
   return endMark
 }
 

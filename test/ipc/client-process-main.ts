@@ -1,6 +1,6 @@
 /**
  * A client process of the ipc tests: `lock` holds a client's lock; `half` says hello and then half of a message, and stays;
- * `idle` connects, gets one answer, and has nothing more to do.
+ * `idle` connects, gets one answer, and has nothing more to do; `throws` lives on when its handler throws at the first of five answers.
  */
 import { createConnection } from 'node:net'
 import { openWriterLink } from '../../ipc/client.js'
@@ -24,6 +24,21 @@ if (what === 'idle') {
   })
   await link.ready(5000)
   link.send(putRequest(1))
+} else if (what === 'throws') {
+  const heard: number[] = []
+  const link = openWriterLink(path, {
+    connected: () => {},
+    answered: (number) => {
+      heard.push(number)
+      if (number === 1) throw new Error('of a handler')
+      if (number === 5) process.send?.({ heard })
+    },
+    changed: () => {},
+    lost: () => process.send?.({ heard, failure: String(link.failure) }),
+  })
+  process.on('uncaughtException', () => link.send(putRequest(5)))
+  await link.ready(5000)
+  for (let number = 1; number <= 4; number++) link.send(putRequest(number))
 } else {
   const { clientId } = ClientLock.acquire(path)
   if (what === 'half') {

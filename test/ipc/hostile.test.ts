@@ -98,6 +98,11 @@ const MESSAGES: Record<string, Uint8Array> = {
   'request 0': message(REQUESTS, 0, 0, 2, 0),
   'a number twice': requestMessage(putRequest(5), putRequest(5)),
   'numbers that fall': requestMessage(putRequest(5), putRequest(4)),
+  'more requests than may be in flight': message(
+    REQUESTS,
+    0,
+    ...Array.from({ length: 3 * 16_385 }, (_, at) => (at % 3 === 0 ? at / 3 + 1 : 0)),
+  ),
   'a cancellation of nothing': message(CANCEL),
   'a goodbye with more to say': message(BYE, 1),
 }
@@ -279,6 +284,27 @@ test('a goodbye of the server leaves what it has not answered in doubt', async (
   await until(() => heard.lostCount === 1)
   t.deepEqual(heard.order, [1])
   t.false(heard.link.isConnected)
+})
+
+test('a client whose handler throws hears what came behind in the same chunk, and what comes after it', async (t) => {
+  const path = fakeDatabase(t)
+  const answer = (number: number) => message(ANSWERS, false, 0, number, 1)
+  const chunks = [
+    [PRELUDE, encodeWelcome({ pid: 1 })],
+    [answer(1), answer(2), answer(3)],
+    [answer(4), answer(5)],
+  ]
+  const server = createServer((socket) => {
+    t.teardown(() => socket.destroy())
+    socket.on('error', () => {})
+    socket.on('data', () => socket.write(Buffer.concat(chunks.shift() ?? [])))
+  })
+  await new Promise<void>((resolve) => server.listen(socketPathOf(path).path, resolve))
+  t.teardown(() => server.close())
+  const child = fork(CLIENT_MAIN, [path, 'throws'])
+  t.teardown(() => child.kill('SIGKILL'))
+  const [said] = await once(child, 'message')
+  t.deepEqual(said, { heard: [1, 2, 3, 4, 5] })
 })
 
 test('a connection that says nothing is closed after a while', async (t) => {

@@ -167,6 +167,7 @@ test('a run that is not what it says is refused', (t) => {
     'records that go on behind the last': [1, run, 'users', 3, 2, bytes(1, 2, 3), 1, 1],
     'records that end before the last': [1, run, 'users', 3, 2, bytes(1), 1, 1],
     'a record past the end, the next one back': [1, run, 'users', 3, 2, bytes(1, 2), 3, -1],
+    'numbers past 2^53': [Number.MAX_SAFE_INTEGER, run, 'users', 3, 2, bytes(1, 2), 1, 1],
     'a base': [1, run | 0b1000, 1, 2, 3, 4, 5, 'users', 3, 1, bytes(1), 1],
     'a store without a name': [1, run, 0, 3, 1, bytes(1), 1],
     'text for records': [1, run, 'users', 3, 1, 'x', 1],
