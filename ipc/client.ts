@@ -44,7 +44,7 @@ import {
   WELCOME,
 } from './protocol.js'
 import { ReconnectPace } from './reconnect.js'
-import { REQUEST_SIZE_MIN, RequestWriter, requestSize } from './request-codec.js'
+import { REQUEST_SIZE_MIN, RequestWriter, requestSize } from './request-writer.js'
 import { type SocketPath, socketIsThere, socketPathOf } from './socket-path.js'
 
 export interface WriterLinkOptions {

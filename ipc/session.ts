@@ -41,7 +41,7 @@ import {
   UNREAD_ANSWERS_SIZE_MAX,
   WATCH,
 } from './protocol.js'
-import { RequestReader } from './request-codec.js'
+import { RequestReader } from './request-reader.js'
 
 export type SessionState = 'prelude' | 'hello' | 'serving' | 'draining' | 'leaving' | 'closed'
 
